@@ -1,0 +1,98 @@
+"""The one Spark session of this process, with the settings that pay on small data."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from contracts.errors import TerminalError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pipelines.engine.settings import Settings
+
+
+class MissingJarsError(TerminalError):
+    """Raised when the Delta jars are not where set-up puts them."""
+
+    code: ClassVar[str] = "missing-jars"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"no Delta jars in {folder}.",
+            next_step="Run `make setup` (or `exlake doctor` to see what else is missing).",
+        )
+
+
+def _class_path(folder: Path) -> str:
+    jars = sorted(folder.glob("*.jar"))
+    if not any(jar.name.startswith("delta-spark") for jar in jars):
+        raise MissingJarsError(folder)
+    return ":".join(str(jar) for jar in jars)
+
+
+def spark_session(settings: Settings) -> SparkSession:
+    """Return this process's Spark session, starting it (6-9 s) on first use.
+
+    Times are handled in UTC; the warehouse and every table live below ``settings.home``.
+    Raises MissingJarsError before a JVM is started.
+    """
+    class_path = _class_path(settings.jars)
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    from pyspark.sql import SparkSession
+
+    scratch = settings.home / "spark"
+    options = {
+        "spark.master": settings.master,
+        "spark.app.name": "exlake",
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraClassPath": class_path,
+        "spark.executor.extraClassPath": class_path,
+        "spark.driver.extraJavaOptions": (
+            f"-Dderby.system.home={scratch} -Dlog4j2.configurationFile={_log_settings()}"
+            " -XX:+UseParallelGC"
+        ),
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.default.parallelism": str(settings.shuffle_partitions),
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+        "spark.databricks.delta.properties.defaults.checkpointPolicy": "classic",
+        "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "8",
+        "spark.databricks.delta.stats.collect": "true",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.files.openCostInBytes": "1048576",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.cleaner.periodicGC.interval": "10min",
+    } | settings.spark_options
+    builder = SparkSession.builder
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    session: SparkSession = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _log_settings() -> Path:
+    return Path(__file__).with_name("log4j2.properties")
+
+
+def session_started() -> bool:
+    """Tell whether this process already runs a JVM (asking does not start one)."""
+    module = sys.modules.get("pyspark.sql.session") or sys.modules.get("pyspark.sql")
+    if module is None:
+        return False
+    return module.SparkSession.getActiveSession() is not None
