@@ -177,9 +177,8 @@ def effective(deliveries: Iterable[Delivery]) -> Effective:
     for nothing, their numbers are known all the same. Raises ValueError when the deliveries
     are of several intervals, or none is given.
     """
-    seen = sorted(
-        {d.delivery_id: d for d in deliveries}.values(), key=lambda d: (d.sequence, d.delivery_id)
-    )
+    by_id = {d.delivery_id: d for d in sorted(deliveries, key=lambda d: d.status == "landed")}
+    seen = sorted(by_id.values(), key=lambda d: (d.sequence, d.delivery_id))
     places = {(d.dataset, d.interval) for d in seen}
     if len(places) != 1:
         raise ValueError(f"deliveries of exactly one dataset and interval expected, got {places}")
@@ -191,12 +190,13 @@ def effective(deliveries: Iterable[Delivery]) -> Effective:
     withdrawn = False
     counted: list[Delivery] = []
     for d in (d for d in seen if d.status == "landed"):
-        if d.mode == "full" or (d.mode == "withdrawal" and not d.rows):
+        empties = d.mode == "withdrawal" and d.rows == 0
+        if d.mode == "full" or empties:
             steps, counted, base_from, expected_parts = [], [], d.sequence, None
-            withdrawn = d.mode == "withdrawal"
-            base = "none" if withdrawn else "full"
+            withdrawn = empties
+            base = "none" if empties else "full"
         counted.append(d)
-        if d.mode == "withdrawal" and not d.rows:
+        if empties:
             continue
         if d.mode == "part":
             if base == "none":
