@@ -128,5 +128,5 @@ def as_of_join(
     )
     for name in on:
         condition = condition & (F.col(name) == F.col(f"__k_{name}"))
-    joined = df.join(F.broadcast(right), condition, "left")
+    joined = df.join(right, condition, "left")
     return joined.select(*df.columns, *[F.col(f"__v_{new}").alias(new) for new in names.values()])

@@ -143,7 +143,7 @@ def changed_range(
           struct(true AS present, struct({values}) AS content) AS mark
         FROM {{{side}}} WHERE known_to IS NULL
         UNION ALL
-        SELECT {keys}, '{side}', valid_to, struct(false, NULL)
+        SELECT {keys}, '{side}', valid_to, struct(false AS present, if(true, NULL, struct({values})) AS content)
         FROM {{{side}}} WHERE known_to IS NULL AND valid_to IS NOT NULL
         """
         for side in ("old", "new")
