@@ -7,6 +7,7 @@ allowed is refused with the key, the value and what is allowed.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -50,6 +51,10 @@ class Settings(BaseSettings):
     master: Annotated[
         str, Field(pattern=r"^(local(\[(\*|\d+)\])?|spark://\S+|yarn|k8s://\S+)$")
     ] = Field("local[*]", description="local[N], local[*], spark://HOST:PORT, yarn or k8s://URL")
+    jars_dir: Path | None = Field(None, description="the folder of Delta's jars; default ./.jars")
+    spark_options: dict[str, str] = Field(
+        {}, description="a table of Spark's own settings (JSON text in a variable)"
+    )
     driver_memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = Field(
         "2g", description="a number with m or g, such as 1500m or 2g"
     )
@@ -85,7 +90,12 @@ class Settings(BaseSettings):
         "WARNING", description="DEBUG, INFO, WARNING or ERROR"
     )
 
-    @field_validator("home", "inbox_dir", "contracts_dir")
+    @field_validator("spark_options", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("home", "inbox_dir", "contracts_dir", "jars_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
@@ -101,6 +111,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what ``load_settings`` gives: it reads the sources itself, to name them."""
         return (init_settings,)
+
+    @property
+    def jars(self) -> Path:
+        """Where set-up puts Delta's jars: beside the project's folders."""
+        return self.jars_dir or Path(__file__).resolve().parents[2] / ".jars"
 
     @property
     def landing(self) -> Path:
