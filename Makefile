@@ -1,0 +1,48 @@
+# exlake: every task a person needs. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-real up down test test-unit test-full bench lint format clean
+BIN := .venv/bin
+EXLAKE := $(BIN)/exlake
+DATA ?= ../shared/data
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## make .venv, find or install Java, fetch the Delta jars (says size first; quick when done)
+	@sh setup/setup.sh
+
+demo: setup ## simulate three trade dates, run the real DAGs over them, show the outcome
+	@$(EXLAKE) demo
+
+demo-real: setup ## the same DAGs over real files: make demo-real DATA=folder
+	@$(EXLAKE) demo-real --data "$(DATA)"
+
+up: setup ## start Airflow on 127.0.0.1 and print its address
+	@$(EXLAKE) up
+
+down: ## stop the Airflow that `make up` started, and nothing else
+	@$(EXLAKE) down
+
+test: setup lint ## everything but the slow proofs: lint, types, imports, all tests
+	@$(BIN)/python -m pytest -m "not full"
+
+test-unit: setup ## the tests that need neither Spark nor Airflow (seconds)
+	@$(BIN)/python -m pytest -m "not spark and not airflow and not slow and not full"
+
+test-full: setup lint ## every test, the slow proofs too
+	@$(BIN)/python -m pytest
+
+bench: setup ## measure and write benchmarks/
+	@$(BIN)/python -m benchmarks
+
+lint: setup ## ruff, mypy, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+
+format: setup ## let ruff put the code in order
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+clean: ## remove caches (never the lake)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

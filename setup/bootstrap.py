@@ -1,0 +1,151 @@
+"""Set up everything exlake needs, from the standard library alone.
+
+Makes ``.venv`` from the hashed lock, finds or installs a JDK (17 or 21), and fetches
+the two Delta jars by locked checksum. Running it again when all is in place only
+checks: under a second, no network. Exit code 0: ready; 1: something a person must do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jars
+import java
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / ".exlake-setup"
+DOWNLOAD_MB = 700
+DISK_MB = 2000
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the text says what to do."""
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once, also into a pipe."""
+    print(f"[setup] {text}", flush=True)
+
+
+def fingerprint() -> str:
+    """Digest of what the environment is made from: lock, project file, Python version."""
+    digest = hashlib.sha256(sys.version.encode())
+    for path in (LOCK, ROOT / "pyproject.toml"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(command: list[str], **environment: str) -> None:
+    """Run a command with its output shown; raise SetupError when it fails."""
+    outcome = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
+    if outcome.returncode != 0:
+        raise SetupError(f"'{' '.join(command[:4])} ...' failed with code {outcome.returncode}.")
+
+
+def announce(parts: list[str]) -> None:
+    """Say what will be fetched and that the disk has room for it."""
+    free_mb = shutil.disk_usage(ROOT).free // 1_000_000
+    say(f"needed: {', '.join(parts)}")
+    say(
+        f"about {DOWNLOAD_MB / 1000:.1f} GB to download and {DISK_MB / 1000:.0f} GB of disk for a "
+        f"first set-up; {free_mb / 1000:.0f} GB are free in {ROOT}"
+    )
+    if free_mb < DISK_MB:
+        raise SetupError(f"Only {free_mb} MB are free. Free at least {DISK_MB} MB and run again.")
+
+
+def make_venv() -> None:
+    """Create ``.venv``; on Debian without python3-venv, install that first when root."""
+    if (VENV / "bin" / "pip").exists() and venv_version() == sys.version_info[:2]:
+        return
+    shutil.rmtree(VENV, ignore_errors=True)
+    create = [sys.executable, "-m", "venv", str(VENV)]
+    if subprocess.run(create, check=False, capture_output=True).returncode == 0:
+        return
+    package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise SetupError(f"Python cannot make environments. As root: apt-get install {package}")
+    say(f"installing {package}")
+    java.apt_install([package])
+    run(create)
+
+
+def venv_version() -> tuple[int, ...] | None:
+    """The (major, minor) of the environment's interpreter, None when it does not run."""
+    code = "import sys; print(*sys.version_info[:2])"
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        return None
+    outcome = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False)
+    return tuple(int(part) for part in outcome.stdout.split()) or None
+
+
+def lock_block(name: str) -> str:
+    """The lines of one package in the lock, hashes included."""
+    lines = LOCK.read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"{name}=="))
+    end = next((i for i in range(start + 1, len(lines)) if lines[i][:1] not in (" ", "#")), None)
+    return "\n".join(lines[start:end]) + "\n"
+
+
+def install_packages() -> None:
+    """Install the hashed lock with uv (itself from the lock), then the project, editable."""
+    python = str(VENV / "bin" / "python")
+    only_uv = VENV / "uv.lock.txt"
+    only_uv.write_text(lock_block("uv"))
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    say("installing uv from the lock")
+    run([*pip, "--require-hashes", "--no-deps", "-r", str(only_uv)])
+    uv = str(VENV / "bin" / "uv")
+    environment = {"VIRTUAL_ENV": str(VENV), "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy")}
+    if "PIP_INDEX_URL" in os.environ and "UV_DEFAULT_INDEX" not in os.environ:
+        environment["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
+    environment.setdefault("UV_HTTP_TIMEOUT", os.environ.get("UV_HTTP_TIMEOUT", "180"))
+    say("installing the locked packages")
+    try:
+        run([uv, "pip", "sync", "--require-hashes", str(LOCK)], **environment)
+    except SetupError:
+        say("uv could not; trying pip")
+        run([*pip, "--require-hashes", "--no-deps", "-r", str(LOCK)])
+    say("installing exlake itself, editable")
+    editable = ["--no-deps", "--no-build-isolation", "-e", str(ROOT)]
+    run([uv, "pip", "install", "--quiet", "--offline", *editable], **environment)
+
+
+def main() -> int:
+    """Bring the machine to the wanted state, saying what is done and how long it took."""
+    started = time.monotonic()
+    locked = jars.locked()
+    try:
+        ready = STAMP.exists() and STAMP.read_text() == fingerprint()
+        missing = [] if ready else [".venv from requirements.lock"]
+        home = java.find()
+        missing += [] if home else ["a JDK (17 or 21)"]
+        missing += [f"{jar.file}" for jar in locked if not jar.verified()]
+        if not missing:
+            say(f"nothing to do ({time.monotonic() - started:.1f} s)")
+            return 0
+        announce(missing)
+        if not ready:
+            make_venv()
+            install_packages()
+            STAMP.write_text(fingerprint())
+        home = home or java.install(say)
+        jars.fetch(locked, home, VENV, say)
+    except (SetupError, java.JavaError, jars.JarError) as error:
+        print(f"[setup] {error}", file=sys.stderr)
+        return 1
+    say(f"ready in {time.monotonic() - started:.0f} s. Next: make demo")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
