@@ -193,7 +193,9 @@ class TransactionWrite:
             False,
         )
         data = command.writeAndReturnCommitData(self._txn, self._session, none, False)
-        actions = data.actions()
+        return self._parsed(data.actions())
+
+    def _parsed(self, actions: Any) -> list[tuple[str, dict[str, Any], Any]]:
         found = []
         for position in range(actions.size()):
             action = actions.apply(position)
@@ -219,9 +221,14 @@ class TransactionWrite:
 
     def rewrite(self, dirty: Collection[str], accepted: DataFrame) -> None:
         """Replace the ``dirty`` files by the rows of ``accepted`` inside the same transaction."""
+        # A second WriteIntoDelta cannot follow the first one in a transaction that creates the
+        # table. ``writeFiles`` checks little, but these rows come from files already checked.
+        written = self._txn.writeFiles(
+            accepted._jdf, self._none(), self._jvm.org.apache.spark.api.python.PythonUtils.toSeq([])
+        )
         fresh = [
             (str(self._table / body["path"]), body, action)
-            for kind, body, action in self._write(accepted)
+            for kind, body, action in self._parsed(written)
             if kind == "add"
         ]
         self._dropped += [path for path, _, _ in self._actions if path in dirty]
