@@ -163,6 +163,10 @@ class Format(Frozen):
     """dat/json: the probe - keys each record of the first section must have."""
     absent_keys: tuple[str, ...] = ()
     """dat/json: the probe - keys no record of the first section may have."""
+    date_keys: tuple[str, ...] = ()
+    """dat/json: top-level keys that together spell the file's date (YYYYMMDD), checked when there."""
+    data_keys: tuple[str, ...] = ()
+    """dat/json: a file in which no record fills any of these holds no data (a holiday's reply)."""
     mode: Literal["full", "part"] = "full"
     interval: str | None = None
     """A fixed interval (ISO date) for files that carry no date in their name."""
@@ -170,6 +174,13 @@ class Format(Frozen):
     valid_to: date | None = None
     empty: Literal["allowed", "refused"] = "refused"
     system: str | None = None
+
+
+class ChangeNote(Frozen):
+    """One line of a contract's changelog: what a version changed, and what readers must do."""
+
+    version: str
+    note: str
 
 
 class Reference(Frozen):
@@ -211,6 +222,7 @@ class Contract(Frozen):
     formats: tuple[Format, ...] = ()
     """Bronze: reader descriptions."""
     synonyms: tuple[str, ...] = ()
+    changelog: tuple[ChangeNote, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -226,6 +238,18 @@ class Contract(Frozen):
     def business_columns(self) -> tuple[Column, ...]:
         """The columns that fingerprints and hashes cover, in contract order."""
         return tuple(c for c in self.columns if not c.technical)
+
+    @property
+    def row_lineage(self) -> bool:
+        """True when rows carry ``_delivery_id``, ``_row_number`` and ``_unparsed`` (silver)."""
+        return any(c.name == "_unparsed" for c in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return a column by name (KeyError when there is none)."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{self.product} has no column {name}")
 
     @property
     def schema_fingerprint(self) -> str:
