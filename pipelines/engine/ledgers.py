@@ -1,0 +1,281 @@
+"""Ledgers: append-only Delta tables under ``home/ops``, without Spark.
+
+delta-rs writes typed rows through Arrow. Ledgers whose rows belong to an
+interval are partitioned by its month, so reading a range costs what the range
+holds and not what is stored; small files are compacted every few appends in
+bounded steps, so neither does writing.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
+
+from pipelines.engine.delivery import Delivery
+from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.rows import (
+    DecisionRow,
+    IncidentRow,
+    IntervalRow,
+    LineageRow,
+    ResultRow,
+    RunRow,
+)
+
+R = TypeVar("R")
+PERIOD = "period"
+COMPACT_EVERY = 20
+"""Delta versions of a ledger between two compactions."""
+COMPACT_BYTES = 4 * 1024 * 1024
+"""Files of this size are left alone: a compaction never rewrites more than it has to."""
+ROWS_PER_VERSION = 10_000_000
+CONFIGURATION = {"delta.checkpointInterval": "10", "delta.logRetentionDuration": "interval 7 days"}
+
+
+@dataclass(frozen=True)
+class Ledger(Generic[R]):
+    """One ledger: its name, the type of its rows, and where their order is kept."""
+
+    name: str
+    row: type[R]
+    by_interval: bool = True
+    sequence: str = "sequence"
+
+
+DELIVERY = Ledger("delivery", Delivery, sequence="ledger_sequence")
+RUN = Ledger("run", RunRow, by_interval=False)
+INTERVAL = Ledger("interval", IntervalRow)
+RESULT = Ledger("result", ResultRow)
+DECISION = Ledger("decision", DecisionRow, by_interval=False)
+LINEAGE = Ledger("lineage", LineageRow)
+INCIDENT = Ledger("incident", IncidentRow, by_interval=False)
+LEDGERS: tuple[Ledger[Any], ...] = (DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT)
+
+
+def period_of(interval: str) -> str:
+    """The partition of an interval: its month, or ``all``."""
+    return interval[:7] if interval[:1].isdigit() else "all"
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """The ledgers of one lake. ``append`` is the only way in."""
+
+    ops: Path
+    locks: Path
+    lock_wait_seconds: float = 30.0
+
+    def append(self, *batches: tuple[Ledger[Any], Sequence[Any]]) -> None:
+        """Append rows, one Delta commit per ledger; empty batches cost nothing.
+
+        Gives each row its sequence (larger than every one before it in that ledger). Raises
+        LockHeldError when another process keeps writing for longer than the wait.
+        """
+        filled = [(ledger, rows) for ledger, rows in batches if rows]
+        if not filled:
+            return
+        with locked(lock_path(self.locks, "ops"), wait_seconds=self.lock_wait_seconds):
+            for ledger, rows in filled:
+                self._append(ledger, rows)
+
+    def read(
+        self,
+        ledger: Ledger[R],
+        *,
+        periods: Iterable[str] | None = None,
+        where: Mapping[str, Iterable[str]] | None = None,
+    ) -> list[R]:
+        """Typed rows in the order they were appended.
+
+        ``periods`` (months ``YYYY-MM`` and ``all``) limits what is read; ``where`` keeps rows
+        whose column has one of the given values. A ledger never written is empty.
+        """
+        table = self.arrow(ledger, periods=periods, where=where)
+        return _rows(ledger, table)
+
+    def arrow(
+        self,
+        ledger: Ledger[Any],
+        *,
+        periods: Iterable[str] | None = None,
+        where: Mapping[str, Iterable[str]] | None = None,
+    ) -> pa.Table:
+        """As ``read``, but an Arrow table (JSON columns as text)."""
+        schema = schema_of(ledger)
+        path = self.ops / ledger.name
+        if not (path / "_delta_log").is_dir():
+            return schema.empty_table()
+        table = DeltaTable(str(path))
+        partitions = None
+        if periods is not None and ledger.by_interval:
+            partitions = [(PERIOD, "in", sorted(set(periods)))]
+            if not partitions[0][2]:
+                return schema.empty_table()
+        files = table.file_uris(partitions)
+        return _read_files(files, schema, ledger.sequence, where)
+
+    def latest_intervals(self, *, periods: Iterable[str] | None = None) -> list[IntervalRow]:
+        """The newest row of every (product, interval), by ledger sequence."""
+        table = self.arrow(INTERVAL, periods=periods)
+        return _rows(INTERVAL, table.take(_last_of_each(table, ("product", "interval"))))
+
+    def compact(self) -> None:
+        """Maintenance: compact every ledger now and drop files nothing needs any more."""
+        with locked(lock_path(self.locks, "ops"), wait_seconds=self.lock_wait_seconds):
+            for ledger in LEDGERS:
+                path = self.ops / ledger.name
+                if (path / "_delta_log").is_dir():
+                    table = DeltaTable(str(path))
+                    _compact(table)
+                    table.vacuum(dry_run=False)
+
+    def _append(self, ledger: Ledger[Any], rows: Sequence[Any]) -> None:
+        path = self.ops / ledger.name
+        table = DeltaTable(str(path)) if (path / "_delta_log").is_dir() else None
+        following = 0 if table is None else table.version() + 1
+        if len(rows) >= ROWS_PER_VERSION:
+            raise ValueError(f"{len(rows)} rows are too many for one append to {ledger.name}")
+        first = following * ROWS_PER_VERSION
+        numbered = [replace(r, **{ledger.sequence: first + i}) for i, r in enumerate(rows)]
+        if table is None:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_deltalake(
+            str(path) if table is None else table,
+            _table(ledger, numbered),
+            mode="append",
+            partition_by=[PERIOD] if ledger.by_interval and table is None else None,
+            configuration=CONFIGURATION if table is None else None,
+            writer_properties=WriterProperties(compression="ZSTD"),
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=True),
+        )
+        if following and following % COMPACT_EVERY == 0:
+            _compact(DeltaTable(str(path)))
+
+
+def _compact(table: DeltaTable) -> None:
+    table.optimize.compact(
+        target_size=COMPACT_BYTES, writer_properties=WriterProperties(compression="ZSTD")
+    )
+
+
+def _read_files(
+    files: list[str], schema: pa.Schema, order: str, where: Mapping[str, Iterable[str]] | None
+) -> pa.Table:
+    wanted = [n for n in schema.names if n != PERIOD]
+    filters = [(c, "in", list(v)) for c, v in (where or {}).items()] or None
+    if filters and any(not f[2] for f in filters):
+        files = []
+    if not files:
+        return schema.empty_table().select(wanted)
+    parts = []
+    for file in files:
+        # A ledger may have gained columns since the file was written: those read as null.
+        part = pq.read_table(file, filters=filters, partitioning=None)
+        parts.append(_aligned(part, pa.schema([schema.field(n) for n in wanted])))
+    return pa.concat_tables(parts).sort_by(order)
+
+
+def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table.column(f.name).cast(f.type)
+        if f.name in table.column_names
+        else pa.nulls(len(table), f.type)
+        for f in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _last_of_each(table: pa.Table, key: tuple[str, ...]) -> list[int]:
+    """Positions of the last row of each key, in a table already in ledger order."""
+    columns = [table.column(c).to_pylist() for c in key]
+    last = {k: i for i, k in enumerate(zip(*columns, strict=True))}
+    return sorted(last.values())
+
+
+# --- rows <-> Arrow -----------------------------------------------------------------------------
+
+_ARROW: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    arrow: pa.DataType
+    encode: Callable[[Any], Any] | None = None
+    decode: Callable[[Any], Any] | None = None
+    default: Any = None
+
+
+@cache
+def schema_of(ledger: Ledger[Any]) -> pa.Schema:
+    """The Arrow schema of a ledger: its row type's fields, and the month when by interval."""
+    own = [pa.field(f.name, f.arrow) for f in _fields(ledger.row)]
+    return pa.schema([*own, pa.field(PERIOD, pa.string())] if ledger.by_interval else own)
+
+
+@cache
+def _fields(row: type[Any]) -> tuple[_Field, ...]:
+    hints = typing.get_type_hints(row)
+    return tuple(_field(f.name, hints[f.name]) for f in fields(row))
+
+
+def _field(name: str, hint: Any) -> _Field:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        hint = next(a for a in typing.get_args(hint) if a is not type(None))
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return _Field(name, pa.string())
+    if origin is tuple and is_dataclass(args[0]):
+        item: Any = args[0]
+        return _Field(
+            name,
+            pa.string(),
+            encode=lambda v: json.dumps([[*vars(i).values()] for i in v], ensure_ascii=False),
+            decode=lambda v: tuple(item(*i) for i in json.loads(v)) if v else (),
+            default=(),
+        )
+    if origin in (tuple, dict):
+        return _Field(
+            name,
+            pa.string(),
+            encode=lambda v: json.dumps(v, ensure_ascii=False),
+            decode=lambda v: origin(json.loads(v)) if v else origin(),
+            default=origin(),
+        )
+    return _Field(name, _ARROW[hint])
+
+
+def _table(ledger: Ledger[Any], rows: Sequence[Any]) -> pa.Table:
+    columns: dict[str, list[Any]] = {}
+    for f in _fields(ledger.row):
+        values = [getattr(r, f.name) for r in rows]
+        columns[f.name] = [f.encode(v) for v in values] if f.encode else values
+    if ledger.by_interval:
+        columns[PERIOD] = [period_of(r.interval) for r in rows]
+    return pa.table(columns, schema=schema_of(ledger))
+
+
+def _rows(ledger: Ledger[R], table: pa.Table) -> list[R]:
+    columns = []
+    for f in _fields(ledger.row):
+        values = table.column(f.name).to_pylist()
+        columns.append([f.decode(v) for v in values] if f.decode else values)
+    return [ledger.row(*values) for values in zip(*columns, strict=True)]

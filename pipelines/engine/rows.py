@@ -1,0 +1,199 @@
+"""Rows of the platform's own ledgers (``home/ops``), one frozen type per ledger.
+
+Times are UTC, dates are trade dates, ``sequence`` is given by the ledger at the
+append and orders the records of one ledger: never a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+IntervalState = Literal["published", "quarantine", "blocked", "failed", "held", "flagged"]
+"""published; published with quarantine; blocked by the gate; the attempt broke (an error, no
+verdict); held by a blocked input; published but failed a judgement with newer rules."""
+
+READABLE: frozenset[str] = frozenset({"published", "quarantine", "flagged"})
+"""States in which what readers see is what the row describes."""
+
+BEGINNING = date(1, 1, 1)
+END = date(9999, 12, 31)
+"""Open ends of ``changed_from`` and ``changed_to``."""
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One input as it was read: content fingerprint and, for reproduction, Delta version.
+
+    ``at`` is an interval, or how it was read when not by interval: ``as_of``, ``latest``,
+    ``history``. A declared absence has the fingerprint ``absent``. Versions never make stale.
+    """
+
+    product: str
+    at: str
+    fingerprint: str
+    version: int | None = None
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One run, one row when it starts and one when it ends."""
+
+    run_id: str
+    status: Literal["started", "succeeded", "failed"]
+    command: str
+    at: datetime
+    pid: int | None = None
+    flow: str | None = None
+    products: str | None = None
+    dates: str | None = None
+    intervals_run: int = 0
+    seconds: float = 0.0
+    error_code: str | None = None
+    message: str | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """What became of one interval of one product in one batch.
+
+    ``fingerprint`` digests the content readers see (None when nothing was ever published);
+    ``delta_version`` is the commit that holds it. ``changed_from``/``changed_to`` (dimensions):
+    the business dates whose as-of view this batch changed, both included, None when none.
+    """
+
+    product: str
+    interval: str
+    state: IntervalState
+    run_id: str
+    batch_id: str
+    job_version: int
+    schema_fingerprint: str
+    contract_version: str
+    rules_fingerprint: str
+    decisions_fingerprint: str
+    committed_at: datetime
+    fingerprint: str | None = None
+    delta_version: int | None = None
+    partial: bool = False
+    built: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    inputs: tuple[Pin, ...] = ()
+    rule_inputs: tuple[Pin, ...] = ()
+    changed_from: date | None = None
+    changed_to: date | None = None
+    waiting_on: str | None = None
+    """Held: the root cause, ``product interval``."""
+    incomplete_because: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    """Why the gate decided so, or why the interval is held."""
+    sequence: int = 0
+
+    @property
+    def readable(self) -> bool:
+        """True when readers see the content this row describes."""
+        return self.state in READABLE and self.fingerprint is not None
+
+    @property
+    def attempted(self) -> bool:
+        """True when a batch was built and judged (held rows and broken attempts are not)."""
+        return self.state in READABLE or self.state == "blocked"
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One rule's outcome for one interval of one batch, passes included."""
+
+    run_id: str
+    batch_id: str
+    product: str
+    interval: str
+    rule_id: str
+    rule_fingerprint: str
+    kind: str
+    dimension: str
+    severity: str
+    scope: str
+    outcome: str
+    contract_version: str
+    job_version: int
+    judged_at: datetime
+    failing: int | None = None
+    checked: int | None = None
+    gx_failing: int | None = None
+    tolerance: float = 0.0
+    expected: str | None = None
+    actual: str | None = None
+    difference: str | None = None
+    evidence: str | None = None
+    message: str = ""
+    decision_id: str | None = None
+    inputs: tuple[Pin, ...] = ()
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """What a steward decided; an input of the intervals it names.
+
+    ``interval`` None: every interval. ``expires_on`` is a trade date: the decision holds for
+    intervals up to it, so that the order of runs cannot change what it does. A revocation is
+    a row with the same ``decision_id`` and ``revoked``.
+    """
+
+    decision_id: str
+    kind: Literal["release", "patch", "rejection", "waiver"]
+    product: str
+    reason: str
+    decided_by: str
+    decided_at: datetime
+    interval: str | None = None
+    rule_id: str | None = None
+    delivery_id: str | None = None
+    row_number: int | None = None
+    column: str | None = None
+    value: str | None = None
+    approved_by: str | None = None
+    expires_on: date | None = None
+    revoked: bool = False
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class LineageRow:
+    """One input of one published batch: which interval at which version."""
+
+    run_id: str
+    batch_id: str
+    product: str
+    interval: str
+    input_product: str
+    input_at: str
+    input_fingerprint: str
+    recorded_at: datetime
+    input_version: int | None = None
+    read_by: str = "job"
+    """``job`` or the id of the rule that reads it."""
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    """One event in the life of an incident: a failure cycle of one rule on one product."""
+
+    incident_id: str
+    product: str
+    rule_id: str
+    interval: str
+    state: Literal["opened", "failing", "recovered", "closed"]
+    severity: str
+    at: datetime
+    run_id: str
+    owner: str = ""
+    message: str = ""
+    failing: int | None = None
+    details: dict[str, str] = field(default_factory=dict)
+    sequence: int = 0
