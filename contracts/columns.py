@@ -11,9 +11,21 @@ from contracts.standards import FieldDefinition, Standards, classification, colu
 from contracts.yaml_text import Reader, YamlPath
 
 _PROPERTY = frozenset(
-    "name logicalType physicalType businessName description required primaryKey "
-    "primaryKeyPosition classification criticalDataElement relationships quality "
-    "customProperties".split()
+    {
+        "name",
+        "logicalType",
+        "physicalType",
+        "businessName",
+        "description",
+        "required",
+        "primaryKey",
+        "primaryKeyPosition",
+        "classification",
+        "criticalDataElement",
+        "relationships",
+        "quality",
+        "customProperties",
+    }
 )
 _OURS = frozenset({"titleZh", "descriptionZh", "unit", "codeList", "mask", "sum"})
 _MEANING = {
@@ -173,7 +185,7 @@ def _own_definition(
                 "Correct the name, add the field to contracts/standards/fields.yaml, or give "
                 "physicalType, businessName, description and the custom property titleZh here.",
             )
-    texts = {
+    texts: dict[str, Any] = {
         _MEANING[k]: reader.text(given[k], (*path, k))
         for k in given
         if k not in {"physicalType", "sum"}

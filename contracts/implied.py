@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contracts.model import Column, Rule
+from contracts.model import Column, Rule, RuleKind
 from contracts.rule_text import DIMENSIONS, said
 
 
@@ -17,10 +17,12 @@ def implied_rules(
 ) -> tuple[Rule, ...]:
     """Return not_null, unique, codes and parsed as the columns imply them (severity error)."""
 
-    def rule(rule_id: str, kind: str, on: tuple[str, ...], code_list: str | None = None) -> Rule:
+    def rule(
+        rule_id: str, kind: RuleKind, on: tuple[str, ...], code_list: str | None = None
+    ) -> Rule:
         return Rule(
             id=f"{name}.{rule_id}",
-            kind=kind,  # type: ignore[arg-type] # one of the four below
+            kind=kind,
             description=said(kind, on, {"code_list": code_list}),
             dimension=DIMENSIONS[kind],
             severity="error",
@@ -40,9 +42,7 @@ def implied_rules(
         if column.required:
             rules.append(rule(f"{column.name}.not_null", "not_null", (column.name,)))
         if column.code_list is not None:
-            rules.append(
-                rule(f"{column.name}.codes", "codes", (column.name,), column.code_list)
-            )
+            rules.append(rule(f"{column.name}.codes", "codes", (column.name,), column.code_list))
     return tuple(rules)
 
 

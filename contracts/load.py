@@ -25,16 +25,51 @@ __all__ = ["ContractInvalidError", "load_catalogue", "load_contract"]
 
 LAYERS = ("bronze", "silver", "gold")
 _TOP = frozenset(
-    "apiVersion kind id name version status domain description schema team slaProperties "
-    "customProperties tags".split()
+    {
+        "apiVersion",
+        "kind",
+        "id",
+        "name",
+        "version",
+        "status",
+        "domain",
+        "description",
+        "schema",
+        "team",
+        "slaProperties",
+        "customProperties",
+        "tags",
+    }
 )
 _OBJECT = frozenset(
-    "name businessName description logicalType physicalType properties relationships quality "
-    "customProperties".split()
+    {
+        "name",
+        "businessName",
+        "description",
+        "logicalType",
+        "physicalType",
+        "properties",
+        "relationships",
+        "quality",
+        "customProperties",
+    }
 )
 _OURS = frozenset(
-    "titleZh descriptionZh intervalColumn flow audiences sortKey source formats scd2 synonyms "
-    "lineage unit changelog".split()
+    {
+        "titleZh",
+        "descriptionZh",
+        "intervalColumn",
+        "flow",
+        "audiences",
+        "sortKey",
+        "source",
+        "formats",
+        "scd2",
+        "synonyms",
+        "lineage",
+        "unit",
+        "changelog",
+    }
 )
 
 
@@ -226,7 +261,9 @@ class _Build:
             values[entry["property"]] = entry.get("value")
         if "retention" not in values:
             raise self.reader.refuse(
-                ("slaProperties",), "retention is missing", "{property: retention, value: N, unit: d}"
+                ("slaProperties",),
+                "retention is missing",
+                "{property: retention, value: N, unit: d}",
             )
         retention = self.reader.number(values["retention"], ("slaProperties",))
         if "due" not in values:

@@ -15,13 +15,15 @@ from pydantic import ValidationError
 from contracts.model import Dimension, How, Read, Rule, RuleKind, Severity
 from contracts.yaml_text import Reader, YamlPath
 
-ENTRY_KEYS = frozenset("name description dimension severity type engine implementation".split())
+ENTRY_KEYS = frozenset(
+    {"name", "description", "dimension", "severity", "type", "engine", "implementation"}
+)
 RULE_ID = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _READ = re.compile(
     r"(?P<how>[a-z_]+)(?:\((?P<n>\d+)\))? (?P<product>(?:bronze|silver|gold)\.[a-z0-9_]+)"
     r"(?P<optional> optional)?"
 )
-_SHARED = frozenset("kind description_zh tolerance scope unit effective_from".split())
+_SHARED = frozenset({"kind", "description_zh", "tolerance", "scope", "unit", "effective_from"})
 _OWN: dict[str, frozenset[str]] = {
     "not_null": frozenset({"column"}),
     "unique": frozenset({"columns"}),
@@ -36,6 +38,8 @@ _OWN: dict[str, frozenset[str]] = {
     "reconcile": frozenset({"sql", "reads", "tolerance_abs", "columns"}),
     "freshness": frozenset(),
 }
+_AS_TEXT = ("min", "max", "tolerance_abs")
+_AS_IS = ("exclusive_min", "exclusive_max", "code_list", "pattern", "sql", "scope", "tolerance")
 _NEEDS: dict[str, tuple[str, ...]] = {
     "not_null": ("column",), "codes": ("column",), "matches": ("column", "pattern"),
     "range": ("column",), "expression": ("sql",), "rows": ("sql",), "reconcile": ("sql",),
@@ -75,7 +79,29 @@ def read_rule(
             path, "a rule must be of our engine", "Write `type: custom, engine: exlake`."
         )
     at = (*path, "implementation")
-    raw = entry.get("implementation")
+    kind, body = _body(reader, entry.get("implementation"), at, column)
+    columns = _columns(reader, body, at, kind, key)
+    fields: dict[str, Any] = {
+        "id": _rule_id(reader, entry, path, name, kind, columns),
+        "kind": kind,
+        "columns": columns,
+        "unit": reader.texts(body["unit"], (*at, "unit")) if "unit" in body else unit,
+        **_meaning(reader, entry, path, kind, columns, body),
+        **_arguments(reader, body, at),
+    }
+    if kind == "reference":
+        fields |= _target(reader, body, at, columns, fields["reads"])
+    _check_numbers(reader, fields, at)
+    try:
+        return Rule(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise reader.refuse(
+            (*at, *(str(p) for p in first["loc"])), first["msg"], "Correct the value."
+        ) from None
+
+
+def _body(reader: Reader, raw: Any, at: YamlPath, column: str | None) -> tuple[str, dict[str, Any]]:
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in _OWN:
         raise reader.refuse(
@@ -89,8 +115,17 @@ def read_rule(
             raise reader.refuse(at, f"{kind} needs {needed}", f"Add `{needed}:`.")
     if kind == "range" and "min" not in body and "max" not in body:
         raise reader.refuse(at, "range needs a bound", "Add `min:` or `max:`.")
+    return kind, body
 
-    columns = _columns(reader, body, at, kind, key)
+
+def _meaning(
+    reader: Reader,
+    entry: dict[str, Any],
+    path: YamlPath,
+    kind: str,
+    columns: tuple[str, ...],
+    body: dict[str, Any],
+) -> dict[str, Any]:
     described = entry.get("description")
     if described is None and kind in {"expression", "rows", "reconcile"}:
         raise reader.refuse(path, f"a rule of kind {kind} needs a description", "Say what it asks.")
@@ -106,52 +141,48 @@ def read_rule(
         raise reader.refuse(
             (*path, "severity"), f"severity {severity!r}", "critical, error, warning or info."
         )
-    fields: dict[str, Any] = {
-        "id": _rule_id(reader, entry, path, name, kind, columns),
-        "kind": kind,
-        "description": reader.text(described, (*path, "description"))
-        if described is not None
-        else said(kind, columns, body),
+    said_text = said(kind, columns, body)
+    if described is not None:
+        said_text = reader.text(described, (*path, "description"))
+    return {
+        "description": said_text,
         "description_zh": body.get("description_zh", ""),
         "dimension": ours,
         "severity": severity,
-        "columns": columns,
-        "unit": reader.texts(body["unit"], (*at, "unit")) if "unit" in body else unit,
-        "reads": tuple(
-            read_read(reader, r, (*at, "reads", i))
-            for i, r in enumerate(_several(body.get("reads", [])))
-        ),
     }
-    for bound in ("min", "max", "tolerance_abs"):
-        if bound in body:
-            fields[bound] = str(body[bound])
-    for plain in ("exclusive_min", "exclusive_max", "code_list", "pattern", "sql", "scope",
-                  "tolerance"):  # fmt: skip
-        if plain in body:
-            fields[plain] = body[plain]
+
+
+def _arguments(reader: Reader, body: dict[str, Any], at: YamlPath) -> dict[str, Any]:
+    fields: dict[str, Any] = {k: str(body[k]) for k in _AS_TEXT if k in body}
+    fields |= {k: body[k] for k in _AS_IS if k in body}
+    several = body.get("reads", [])
+    several = several if isinstance(several, list) else [several]
+    fields["reads"] = tuple(read_read(reader, r, (*at, "reads", i)) for i, r in enumerate(several))
     if "values" in body:
         fields["values"] = tuple(str(v) for v in reader.items(body["values"], (*at, "values")))
-    if kind == "reference":
-        fields["to_product"] = reader.text(body["to"], (*at, "to"))
-        fields["to_columns"] = (
-            reader.texts(body["to_columns"], (*at, "to_columns"))
-            if "to_columns" in body
-            else columns
-        )
-        if not fields["reads"]:
-            fields["reads"] = (Read(product=fields["to_product"], how="as_of"),)
-        if len(fields["to_columns"]) != len(columns):
-            raise reader.refuse(at, "columns and to_columns differ in number", "Pair them up.")
     if "effective_from" in body:
         fields["effective_from"] = _date(reader, body["effective_from"], (*at, "effective_from"))
-    _check_numbers(reader, fields, at)
-    try:
-        return Rule(**fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise reader.refuse(
-            (*at, *(str(p) for p in first["loc"])), first["msg"], "Correct the value."
-        ) from None
+    return fields
+
+
+def _target(
+    reader: Reader,
+    body: dict[str, Any],
+    at: YamlPath,
+    columns: tuple[str, ...],
+    reads: tuple[Read, ...],
+) -> dict[str, Any]:
+    product = reader.text(body["to"], (*at, "to"))
+    to_columns = columns
+    if "to_columns" in body:
+        to_columns = reader.texts(body["to_columns"], (*at, "to_columns"))
+    if not columns or len(to_columns) != len(columns):
+        raise reader.refuse(at, "columns and to_columns differ in number", "Pair them up.")
+    if not reads:
+        reads = (Read(product=product, how="as_of"),)
+    if product not in {r.product for r in reads}:
+        raise reader.refuse((*at, "reads"), f"does not read {product}", f"Add `as_of {product}`.")
+    return {"to_product": product, "to_columns": to_columns, "reads": reads}
 
 
 def read_read(reader: Reader, value: Any, path: YamlPath) -> Read:
@@ -166,7 +197,7 @@ def read_read(reader: Reader, value: Any, path: YamlPath) -> Read:
         )
     return Read(
         product=match["product"],
-        how=match["how"],  # type: ignore[arg-type] # checked above
+        how=match["how"],  # checked above
         n=int(match["n"] or 1),
         optional=bool(match["optional"]),
     )
@@ -218,17 +249,15 @@ def _rule_id(
     rule_id = entry.get("name", default)
     if not isinstance(rule_id, str) or not RULE_ID.fullmatch(rule_id):
         raise reader.refuse(
-            (*path, "name"), f"rule name {rule_id!r}", f"Write `{name}.<word>[.<word>]`, lower case."
+            (*path, "name"),
+            f"rule name {rule_id!r}",
+            f"Write `{name}.<word>[.<word>]`, lower case.",
         )
     if not rule_id.startswith(f"{name}."):
         raise reader.refuse(
             (*path, "name"), f"rule {rule_id!r} of another product", f"Start it with `{name}.`."
         )
     return rule_id
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _date(reader: Reader, value: Any, path: YamlPath) -> date:
@@ -240,8 +269,10 @@ def _date(reader: Reader, value: Any, path: YamlPath) -> date:
 
 def _check_numbers(reader: Reader, fields: dict[str, Any], at: YamlPath) -> None:
     tolerance = fields.get("tolerance", 0.0)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not (
-        0 <= tolerance <= 1
+    if (
+        isinstance(tolerance, bool)
+        or not isinstance(tolerance, int | float)
+        or not (0 <= tolerance <= 1)
     ):
         raise reader.refuse(
             (*at, "tolerance"), f"tolerance {tolerance!r}", "A share of rows, 0 to 1 (0.01 = 1 %)."

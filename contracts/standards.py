@@ -12,8 +12,19 @@ from contracts.yaml_text import Reader, YamlPath, read_yaml
 
 TYPE = re.compile(r"string|int|bigint|boolean|date|timestamp|decimal\((\d+),(\d+)\)")
 _FIELD_KEYS = frozenset(
-    "type title title_zh description description_zh unit code_list classification critical mask "
-    "sum".split()
+    {
+        "type",
+        "title",
+        "title_zh",
+        "description",
+        "description_zh",
+        "unit",
+        "code_list",
+        "classification",
+        "critical",
+        "mask",
+        "sum",
+    }
 )
 
 
@@ -93,7 +104,7 @@ def valid_type(text: str) -> bool:
     if match is None:
         return False
     precision, scale = match.groups()
-    return precision is None or 0 < int(precision) <= 38 and int(scale) <= int(precision)
+    return precision is None or (0 < int(precision) <= 38 and int(scale) <= int(precision))
 
 
 def load_standards(folder: Path) -> Standards:

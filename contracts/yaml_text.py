@@ -108,9 +108,8 @@ def line_of(file: Path, path: YamlPath) -> int | None:
                 if key.value == part:
                     line, found = key.start_mark.line + 1, value
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part < len(node.value):
-                found = node.value[part]
-                line = found.start_mark.line + 1
+            found = node.value[part] if part < len(node.value) else None
+            line = found.start_mark.line + 1 if found is not None else line
         if found is None:
             break
         node = found
@@ -128,9 +127,7 @@ class Reader:
 
     def refuse(self, path: YamlPath, problem: str, mend: str) -> ContractInvalidError:
         """Build the error for a place in the file (the caller raises it)."""
-        return ContractInvalidError(
-            str(self.file), path, problem, mend, line_of(self.file, path)
-        )
+        return ContractInvalidError(str(self.file), path, problem, mend, line_of(self.file, path))
 
     def only(self, value: Any, path: YamlPath, allowed: frozenset[str]) -> dict[str, Any]:
         """Return a mapping whose keys are all known."""
