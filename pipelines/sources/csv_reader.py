@@ -1,0 +1,118 @@
+"""CSV: with or without a header line, LF, CRLF or CR, quoted line breaks; every value as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from contracts.model import Contract, Format
+from pipelines.sources.errors import DeliveryError, MalformedFileError
+from pipelines.sources.shape import ROW_NUMBER, delivered_columns, differences, shape_batch
+from pipelines.sources.text import ChunkStream, TextFile, text_chunks
+
+BLOCK = 4 << 20
+HEADER_LIMIT = 64_000
+
+
+def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
+    """How the header differs from the format's; empty when it agrees.
+
+    Without a header line the number of fields of the first record is compared.
+    """
+    first = _first_record(file, form)
+    expected = delivered_columns(form, contract)
+    if form.headerless:
+        if first is None or len(first) == len(expected):
+            return ()
+        return (f"{len(first)} fields instead of {len(expected)}",)
+    if first is None:
+        return ("the file has no header line",)
+    return differences([name.strip() for name in first], expected)
+
+
+def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Record batches of text in the contract's business columns, plus the record's ordinal.
+
+    ``_row_number`` counts data records from 1 (not lines: a quoted value may hold line breaks).
+    Raises MalformedFileError with the record's number when a record has another number of fields.
+    """
+    names = list(delivered_columns(form, contract))
+    if not form.headerless:
+        header = _first_record(file, form)
+        if header is None:
+            return
+        names = [name.strip() for name in header]
+    bad: list[pacsv.InvalidRow] = []
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        bad.append(row)
+        return "error"
+
+    chunks = text_chunks(file)
+    start = next(chunks, b"")
+    if not start.strip(b"\r\n"):
+        return
+    read = pacsv.ReadOptions(
+        use_threads=False,
+        block_size=BLOCK,
+        column_names=names,
+        skip_rows=0 if form.headerless else 1,
+    )
+    parse = pacsv.ParseOptions(
+        delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=refuse
+    )
+    convert = pacsv.ConvertOptions(
+        column_types={name: pa.string() for name in names}, strings_can_be_null=False
+    )
+    stream = pa.PythonFile(ChunkStream(itertools.chain([start], chunks)), mode="r")
+    count = 0
+    try:
+        reader = pacsv.open_csv(stream, read, parse, convert)
+        for batch in reader:
+            if batch.num_rows == 0:
+                continue
+            numbers = pa.array(range(count + 1, count + 1 + batch.num_rows), pa.int64())
+            count += batch.num_rows
+            columns = {name: batch.column(i) for i, name in enumerate(names)}
+            yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)
+    except DeliveryError:
+        raise
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        if _only_header(file, form):
+            return
+        raise MalformedFileError(file.name, "CSV", _reason(error, bad, form)) from None
+
+
+def _first_record(file: TextFile, form: Format) -> list[str] | None:
+    """The first record's fields, None when the file has none."""
+    head = b""
+    for chunk in text_chunks(file):
+        head += chunk
+        if len(head) >= HEADER_LIMIT:
+            break
+    head = head[:HEADER_LIMIT].lstrip(b"\r\n")
+    if not head.strip():
+        return None
+    text = head.decode("utf-8", errors="ignore")
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter), None)
+
+
+def _only_header(file: TextFile, form: Format) -> bool:
+    """True for a header line alone, without a line end."""
+    lines = b"".join(itertools.islice(text_chunks(file), 2)).strip().splitlines()
+    return not form.headerless and len(lines) <= 1
+
+
+def _reason(error: Exception, bad: list[pacsv.InvalidRow], form: Format) -> str:
+    if bad:
+        row = bad[0]
+        number = row.number - (0 if form.headerless else 1) if row.number is not None else None
+        where = f"record {number}" if number is not None else "a record"
+        return f"{where} has {row.actual_columns} fields instead of {row.expected_columns}"
+    # Arrow's text may quote the row itself: keep only its first clause.
+    return str(error).split(":", 1)[0].strip().rstrip(".") or type(error).__name__

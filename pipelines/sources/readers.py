@@ -1,0 +1,59 @@
+"""The readers by format kind, behind two functions: does it fit, and what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from contracts.model import Contract, Format
+from pipelines.sources import csv_reader, json_reader, lines_reader, parquet_reader
+from pipelines.sources.base import Limits
+from pipelines.sources.text import TextFile, inspect_text
+
+_TEXT = {
+    "csv": csv_reader,
+    "json": json_reader,
+    "dat": json_reader,
+    "jsonl": lines_reader,
+}
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file on disk that was inspected; ``text`` is None for binary kinds."""
+
+    path: Path
+    name: str
+    text: TextFile | None
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding that was found, None for binary kinds."""
+        return self.text.encoding if self.text else None
+
+
+def open_file(
+    path: Path, name: str, form: Format, limits: Limits, encoding: str | None = None
+) -> OpenFile:
+    """Inspect a file for a format; ``encoding``: the manifest's, then the only one tried."""
+    if form.kind == "parquet":
+        return OpenFile(path, name, None)
+    encodings = (encoding,) if encoding else form.encoding
+    return OpenFile(path, name, inspect_text(path, name, encodings, limits))
+
+
+def probe(file: OpenFile, form: Format, contract: Contract) -> tuple[str, ...]:
+    """How the file differs from what the format expects; empty when it fits."""
+    if file.text is None:
+        return parquet_reader.probe(file.path, file.name, form, contract)
+    return _TEXT[form.kind].probe(file.text, form, contract)
+
+
+def read(file: OpenFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """The file's records as text in the contract's columns, streaming, in file order."""
+    if file.text is None:
+        return parquet_reader.batches(file.path, file.name, form, contract)
+    return _TEXT[form.kind].batches(file.text, form, contract)

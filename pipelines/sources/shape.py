@@ -1,0 +1,61 @@
+"""From delivered fields to bronze columns: names, order, and what is missing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from contracts.model import Contract, Format
+
+ROW_NUMBER = "_row_number"
+DOCUMENT_COLUMNS = frozenset({"section", "header", "record"})
+"""Filled by the JSON reader only: a table of rows does not carry them."""
+
+
+def delivered_columns(form: Format, contract: Contract) -> tuple[str, ...]:
+    """The field names a format's file must carry, as the source spells them."""
+    if form.header:
+        return form.header
+    back = {bronze: source for source, bronze in form.rename.items()}
+    names = [c.name for c in contract.business_columns if c.name not in DOCUMENT_COLUMNS]
+    return tuple(back.get(name, name) for name in names)
+
+
+def batch_schema(contract: Contract) -> pa.Schema:
+    """What every reader yields: the business columns as text, then the record's ordinal."""
+    fields = [pa.field(c.name, pa.string()) for c in contract.business_columns]
+    return pa.schema([*fields, pa.field(ROW_NUMBER, pa.int64())])
+
+
+def shape_batch(
+    columns: Mapping[str, pa.Array], form: Format, contract: Contract
+) -> pa.RecordBatch:
+    """Rename, order and complete: a column the format does not carry is NULL."""
+    named = {form.rename.get(name, name): values for name, values in columns.items()}
+    rows = len(named[ROW_NUMBER])
+    schema = batch_schema(contract)
+    arrays = [named[f.name] if f.name in named else pa.nulls(rows, f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:
+    """How two lists of names differ, in words; order does not count."""
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    words = []
+    for name in list(missing):
+        close = difflib.get_close_matches(name, extra, n=1, cutoff=0.8)
+        if close:
+            words.append(f"{close[0]!r} instead of {name!r}")
+            missing.remove(name)
+            extra.remove(close[0])
+    if missing:
+        words.append(f"missing {', '.join(missing)}")
+    if extra:
+        words.append(f"unexpected {', '.join(e[:60] for e in extra[:20])}")
+    if twice:
+        words.append(f"twice {', '.join(twice)}")
+    return tuple(words)
