@@ -1,0 +1,1 @@
+"""What exists, where it came from, who may see it."""

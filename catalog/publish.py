@@ -1,0 +1,273 @@
+"""Publishing: one masked, read-only DuckDB file per audience, swapped in atomically.
+
+The new file is written beside the old one and replaces it in one step; whoever has the old one
+open keeps reading it. When nothing changed nothing is written. Intervals that changed are
+applied to a copy of the last file; anything that shapes the file (columns, masks, key, texts)
+rebuilds it from the lake, and so does ``force``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from catalog.audience import pick, products_of
+from catalog.build import Content, create_table, replace_intervals, writing
+from catalog.keys import MaskKey, load_or_create_key
+from catalog.masking import MaskPlan, mask_plan
+from catalog.meta import Edition, Published, meta_tables, write_meta
+from catalog.sidecar import (
+    Part,
+    Sidecar,
+    Stamp,
+    digest,
+    read_sidecar,
+    shape_digest,
+    states_digest,
+    write_sidecar,
+)
+from catalog.snapshot import digests, latest_version
+from catalog.states import IntervalState, interval_states
+from contracts.catalogue import Catalogue
+from contracts.standards import Audience
+from pipelines.engine.calendar import TradingCalendar
+from pipelines.engine.ledgers import Ledgers
+from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.settings import Settings
+from pipelines.engine.tables import Table, open_table
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ProductCopy:
+    """What was done for one product: ``replaced`` intervals copied, or all of them."""
+
+    product: str
+    source_version: int
+    rows: int
+    replaced: int
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What ``publish`` did for one audience; ``products`` lists only what was copied anew."""
+
+    audience: str
+    path: Path
+    outcome: Literal["unchanged", "updated", "rebuilt"]
+    publication_id: str
+    published_at: datetime
+    products: tuple[ProductCopy, ...]
+    bytes: int
+    seconds: float
+
+
+def publish(
+    settings: Settings,
+    catalogue: Catalogue,
+    audience: str | None = None,
+    *,
+    force: bool = False,
+    on_progress: Progress | None = None,
+    run_id: str | None = None,
+    now: datetime | None = None,
+) -> list[Publication]:
+    """Bring the files of every audience (or one) up to date with the lake, without Spark.
+
+    ``force`` rebuilds them in full. ``now`` (zone-aware) is the clock. Raises
+    UnknownAudienceError, MaskKeyError, NotPublishableError (the last file stays) and
+    LockHeldError when another process is publishing.
+    """
+    moment = now or datetime.now(UTC)
+    chosen = list(catalogue.audiences.values())
+    if audience is not None:
+        chosen = [pick(catalogue.audiences, audience)]
+    say = on_progress or (lambda _: None)
+    with locked(lock_path(settings.locks, "publish"), wait_seconds=settings.lock_wait_seconds):
+        settings.publish.mkdir(parents=True, exist_ok=True, mode=0o750)
+        states = read_states(settings, catalogue, moment)
+        return [
+            _publish(settings, catalogue, one, states, force, say, run_id, moment) for one in chosen
+        ]
+
+
+def read_states(
+    settings: Settings, catalogue: Catalogue, now: datetime
+) -> tuple[IntervalState, ...]:
+    """The state of every interval in the lake, as readers must see it."""
+    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+    rows = ledgers.latest_intervals()
+    return interval_states(catalogue.contracts, rows, TradingCalendar.default(), now)
+
+
+def published_path(settings: Settings, audience: str) -> Path:
+    """The audience's file."""
+    return settings.publish / f"{audience}.duckdb"
+
+
+def _publish(
+    settings: Settings,
+    catalogue: Catalogue,
+    audience: Audience,
+    states: tuple[IntervalState, ...],
+    force: bool,
+    say: Progress,
+    run_id: str | None,
+    now: datetime,
+) -> Publication:
+    began = time.monotonic()
+    target = published_path(settings, audience.name)
+    versions = {
+        c.product: version
+        for c in products_of(audience, catalogue.contracts)
+        if (version := latest_version(settings.table(c.product))) is not None
+    }
+    plans = {product: mask_plan(catalogue[product], audience) for product in versions}
+    key = None
+    if any(plan.hashed for plan in plans.values()):
+        key = load_or_create_key(settings.secrets, audience.name)
+    masks = {product: plan.fingerprint(key) for product, plan in plans.items()}
+    shape = shape_digest(audience, plans, masks, catalogue)
+    seen = states_digest(states, tuple(plans))
+    last = None if force else read_sidecar(target)
+    if last and (last.shape, last.states, last.versions) == (shape, seen, versions):
+        at = datetime.fromisoformat(last.published_at)
+        return Publication(
+            audience.name, target, "unchanged", last.publication_id, at, (),
+            last.stamp.size, time.monotonic() - began,
+        )  # fmt: skip
+    base = last if last and last.shape == shape else None
+    source = digest([shape, seen, versions])
+    edition = Edition(f"{audience.name}-{now:%Y%m%dT%H%M%SZ}-{source[:8]}", now, run_id, source)
+    draft = settings.publish / f".{audience.name}.{os.getpid()}.draft"
+    _clear(settings.publish, audience.name)
+    try:
+        if base:
+            shutil.copyfile(target, draft)
+        parts, copies = _write(
+            settings, draft, plans, versions, masks, key, base, edition, states, catalogue, say
+        )
+        _swap(draft, target)
+    finally:
+        _clear(settings.publish, audience.name)
+    stamp = Stamp.of(target)
+    assert stamp is not None
+    write_sidecar(
+        target,
+        Sidecar(
+            shape=shape,
+            states=seen,
+            parts=parts,
+            publication_id=edition.publication_id,
+            published_at=now.isoformat(),
+            stamp=stamp,
+        ),
+    )
+    outcome: Literal["updated", "rebuilt"] = "updated" if base else "rebuilt"
+    return Publication(
+        audience.name, target, outcome, edition.publication_id, now, copies,
+        stamp.size, time.monotonic() - began,
+    )  # fmt: skip
+
+
+def _write(
+    settings: Settings,
+    draft: Path,
+    plans: Mapping[str, MaskPlan],
+    versions: Mapping[str, int],
+    masks: Mapping[str, str],
+    key: MaskKey | None,
+    base: Sidecar | None,
+    edition: Edition,
+    states: tuple[IntervalState, ...],
+    catalogue: Catalogue,
+    say: Progress,
+) -> tuple[dict[str, Part], tuple[ProductCopy, ...]]:
+    """Fill the draft: changed intervals of every product, then ``_meta``."""
+    parts: dict[str, Part] = {}
+    copies: list[ProductCopy] = []
+    with writing(draft) as connection:
+        for product, plan in plans.items():
+            old = base.parts.get(product) if base else None
+            if old and old.version == versions[product]:
+                parts[product] = old
+                continue
+            table = open_table(
+                settings.home, product, plan.contract.interval_column, versions[product]
+            )
+            changed = _changed(old, table)
+            if old is None:
+                create_table(connection, plan)
+            say(f"{plan.audience.name}: {product}, {len(changed)} intervals")
+            found: dict[str, Content] = {}
+            if changed:
+                only = None if old is None else changed
+                found = replace_intervals(connection, plan, table, key, only)
+            parts[product] = _part(table, masks[product], old, changed, found)
+            rows = sum(content.rows for content in found.values())
+            copies.append(ProductCopy(product, table.version, rows, len(changed)))
+        published = [
+            Published(
+                plans[product],
+                part.version,
+                {i: Content(part.rows[i], part.hashes[i]) for i in part.rows},
+            )
+            for product, part in parts.items()
+        ]
+        write_meta(connection, meta_tables(edition, published, states, catalogue))
+    return parts, tuple(copies)
+
+
+def _changed(old: Part | None, table: Table) -> frozenset[str]:
+    """Intervals whose files differ from those that were copied, removed ones included."""
+    before = old.sources if old else {}
+    after = digests(table)
+    return frozenset(i for i in before.keys() | after.keys() if before.get(i) != after.get(i))
+
+
+def _part(
+    table: Table, mask: str, old: Part | None, changed: frozenset[str], found: dict[str, Content]
+) -> Part:
+    rows = {i: n for i, n in (old.rows if old else {}).items() if i not in changed}
+    hashes = {i: h for i, h in (old.hashes if old else {}).items() if i not in changed}
+    rows |= {i: c.rows for i, c in found.items()}
+    hashes |= {i: c.hash for i, c in found.items()}
+    return Part(
+        version=table.version,
+        mask=mask,
+        sources=digests(table),
+        rows=dict(sorted(rows.items())),
+        hashes=dict(sorted(hashes.items())),
+    )
+
+
+def _swap(draft: Path, target: Path) -> None:
+    """Make the draft durable and read-only, then put it in the target's place in one step."""
+    handle = os.open(draft, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    draft.chmod(0o444)
+    draft.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _clear(folder: Path, audience: str) -> None:
+    """Remove drafts of this or a killed publisher (the lock is held)."""
+    for left in folder.glob(f".{audience}.*.draft*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)

@@ -1,0 +1,63 @@
+"""What a product's Delta table holds at one exact version, seen by DuckDB without a JVM."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from contracts.compile.duckdb import duckdb_type
+from contracts.model import Contract
+from pipelines.engine.tables import StoredFile, Table
+
+_COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint.*\.parquet)$")
+
+
+def latest_version(table: Path) -> int | None:
+    """The newest committed version, from the names in the log alone; None without a table."""
+    try:
+        names = [entry.name for entry in (table / "_delta_log").iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return max((int(m.group(1)) for m in map(_COMMIT.match, names) if m), default=None)
+
+
+def digests(table: Table) -> dict[str, str]:
+    """Interval -> digest of its file names: equal while its content was not replaced."""
+    names: dict[str, list[str]] = {}
+    for file in table.files:
+        names.setdefault(file.interval, []).append(Path(file.path).name)
+    return {
+        interval: hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
+        for interval, found in sorted(names.items())
+    }
+
+
+def scan_sql(files: Sequence[StoredFile], contract: Contract) -> str:
+    """A DuckDB table expression over committed files, with the contract's columns and types.
+
+    No files: an empty relation of the same shape. The session's time zone must be UTC, in which
+    the files' instants become the TIMESTAMP that DuckDB files hold.
+    """
+    columns = [(c.name, duckdb_type(c.type)) for c in contract.columns]
+    if not files:
+        empty = ", ".join(f"NULL::{kind} AS {quote(name)}" for name, kind in columns)
+        return f"(SELECT {empty} WHERE false)"
+    paths = ", ".join(literal(file.path) for file in files)
+    options = "union_by_name=true, hive_partitioning=false"
+    if contract.interval_column:  # the partition's value is in the path, not in the file
+        kinds = f"{{{literal(contract.interval_column)}: DATE}}"
+        options = f"union_by_name=true, hive_partitioning=true, hive_types={kinds}"
+    wanted = ", ".join(f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in columns)
+    return f"(SELECT {wanted} FROM read_parquet([{paths}], {options}))"
+
+
+def quote(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """A SQL string."""
+    return "'" + value.replace("'", "''") + "'"
