@@ -1,0 +1,17 @@
+"""Money of members with the clearing house."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.engine.job import Inputs, job, same
+from pipelines.trading.delivered import delivered_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+
+@job("silver.member_fund", version=1, inputs=(same("bronze.member_fund"),))
+def member_fund(inputs: Inputs) -> DataFrame:
+    """One row per member, as delivered, typed."""
+    return delivered_rows(inputs, "bronze.member_fund")
