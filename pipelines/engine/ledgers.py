@@ -17,6 +17,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -102,7 +103,7 @@ class Ledgers:
         whose column has one of the given values. A ledger never written is empty.
         """
         table = self.arrow(ledger, periods=periods, where=where)
-        return _rows(ledger, table)
+        return rows_of(ledger, table)
 
     def arrow(
         self,
@@ -122,13 +123,13 @@ class Ledgers:
             partitions = [(PERIOD, "in", sorted(set(periods)))]
             if not partitions[0][2]:
                 return schema.empty_table()
-        files = table.file_uris(partitions)
+        files = [unquote(uri) for uri in table.file_uris(partitions)]
         return _read_files(files, schema, ledger.sequence, where)
 
     def latest_intervals(self, *, periods: Iterable[str] | None = None) -> list[IntervalRow]:
         """The newest row of every (product, interval), by ledger sequence."""
         table = self.arrow(INTERVAL, periods=periods)
-        return _rows(INTERVAL, table.take(_last_of_each(table, ("product", "interval"))))
+        return rows_of(INTERVAL, table.take(sorted(last_of_each(table, ("product", "interval")))))
 
     def compact(self) -> None:
         """Maintenance: compact every ledger now and drop files nothing needs any more."""
@@ -196,11 +197,14 @@ def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _last_of_each(table: pa.Table, key: tuple[str, ...]) -> list[int]:
-    """Positions of the last row of each key, in a table already in ledger order."""
+def last_of_each(
+    table: pa.Table, key: tuple[str, ...], among: Sequence[bool] | None = None
+) -> set[int]:
+    """Positions of each key's last row (among the marked rows), in a table in ledger order."""
     columns = [table.column(c).to_pylist() for c in key]
-    last = {k: i for i, k in enumerate(zip(*columns, strict=True))}
-    return sorted(last.values())
+    keys = zip(*columns, strict=True)
+    last = {k: i for i, k in enumerate(keys) if among is None or among[i]}
+    return set(last.values())
 
 
 # --- rows <-> Arrow -----------------------------------------------------------------------------
@@ -232,7 +236,7 @@ def schema_of(ledger: Ledger[Any]) -> pa.Schema:
 
 
 @cache
-def _fields(row: type[Any]) -> tuple[_Field, ...]:
+def _fields(row: Any) -> tuple[_Field, ...]:
     hints = typing.get_type_hints(row)
     return tuple(_field(f.name, hints[f.name]) for f in fields(row))
 
@@ -273,7 +277,8 @@ def _table(ledger: Ledger[Any], rows: Sequence[Any]) -> pa.Table:
     return pa.table(columns, schema=schema_of(ledger))
 
 
-def _rows(ledger: Ledger[R], table: pa.Table) -> list[R]:
+def rows_of(ledger: Ledger[R], table: pa.Table) -> list[R]:
+    """Typed rows of a table that ``Ledgers.arrow`` gave (or a part of it)."""
     columns = []
     for f in _fields(ledger.row):
         values = table.column(f.name).to_pylist()

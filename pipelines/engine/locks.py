@@ -20,7 +20,7 @@ from pathlib import Path
 from contracts.errors import TransientError
 
 POLL_SECONDS = 0.05
-# struct flock on 64-bit Linux: short l_type, short l_whence, off_t l_start, off_t l_len, pid_t l_pid
+# struct flock, 64-bit Linux: short type, short whence, off_t start, off_t len, pid_t pid
 FLOCK = struct.Struct("@hhqqi4x")
 
 # A POSIX lock belongs to the whole process: threads need an ordinary lock besides, and closing

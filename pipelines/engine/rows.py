@@ -19,7 +19,7 @@ READABLE: frozenset[str] = frozenset({"published", "quarantine", "flagged"})
 
 BEGINNING = date(1, 1, 1)
 END = date(9999, 12, 31)
-"""Open ends of ``changed_from`` and ``changed_to``."""
+"""Open ends of ``changed_from`` and ``changed_to`` (a first build changes every date)."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,8 @@ class IntervalRow:
 
     ``fingerprint`` digests the content readers see (None when nothing was ever published);
     ``delta_version`` is the commit that holds it. ``changed_from``/``changed_to`` (dimensions):
-    the business dates whose as-of view this batch changed, both included, None when none.
+    the business dates whose as-of view this batch changed, both included; ``changed_from`` None:
+    nothing changed; ``changed_to`` None: open end.
     """
 
     product: str
