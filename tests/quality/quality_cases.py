@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from contracts.catalogue import Catalogue
 from contracts.model import Column, Contract, Rule
+from contracts.standards import CodeList, CodeValue, Standards
 
 
 def column(name: str, type_: str, **more: Any) -> Column:
@@ -47,10 +48,10 @@ def contract(
     )
 
 
-@dataclass(frozen=True)
-class Check:
-    """What ``contracts.compile.rules.RowCheck`` holds."""
-
-    rule: Rule
-    kind: str
-    failing_sql: str | None
+def catalogue(*contracts: Contract, **code_lists: tuple[str, ...]) -> Catalogue:
+    """A catalogue of these contracts and code lists."""
+    lists = {
+        name: CodeList(name, name, name, tuple(CodeValue(c, c, c) for c in codes))
+        for name, codes in code_lists.items()
+    }
+    return Catalogue({c.product: c for c in contracts}, Standards(code_lists=lists))

@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from quality_cases import rule
+
+from contracts.compile.rules import RowCheck
 from contracts.model import Read
 from quality.errors import RuleInputMissingError, RuleSqlError
 from quality.flags import broken_counts, flag, tally
 from quality.outcome import Decision
-from quality_cases import Check, rule
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -20,18 +22,18 @@ pytestmark = pytest.mark.spark
 KEY = ("trade_date", "id")
 D1, D2 = date(2026, 1, 5), date(2026, 1, 6)
 
-POSITIVE = Check(
+POSITIVE = RowCheck(
     rule("thing.lots.range", "range", columns=("lots",), min="1", unit=("trade_date", "trade_id")),
     "expr",
     "coalesce(NOT (lots >= 1), false)",
 )
-WARNED = Check(
+WARNED = RowCheck(
     rule("thing.price.range", "range", "warning", columns=("price",)),
     "expr",
     "coalesce(price > 100, false)",
 )
-UNIQUE = Check(rule("thing.key.unique", "unique", columns=KEY), "unique", None)
-MEMBER = Check(
+UNIQUE = RowCheck(rule("thing.key.unique", "unique", columns=KEY), "unique", None)
+MEMBER = RowCheck(
     rule(
         "thing.member.known",
         "reference",
@@ -43,7 +45,7 @@ MEMBER = Check(
     "reference",
     None,
 )
-LEGS = Check(
+LEGS = RowCheck(
     rule(
         "thing.legs",
         "rows",
@@ -163,7 +165,9 @@ def test_decisions_are_applied_to_rows(spark: SparkSession) -> None:
 
 def test_rules_hold_from_their_effective_date(spark: SparkSession) -> None:
     """A rule marks nothing on intervals before ``effective_from``."""
-    late = Check(rule("thing.key.unique", "unique", columns=KEY, effective_from=D2), "unique", None)
+    late = RowCheck(
+        rule("thing.key.unique", "unique", columns=KEY, effective_from=D2), "unique", None
+    )
     assert tally(batch(spark), (late,), {}, KEY, "trade_date") == {}
     found = broken(flag(batch(spark), (late,), {}, KEY, "trade_date"))
     assert all(ids == set() for ids, _ in found.values())
@@ -173,7 +177,7 @@ def test_misfit_rules_are_refused(spark: SparkSession) -> None:
     """A missing input or a SELECT without the key is an error with a name, never a pass."""
     with pytest.raises(RuleInputMissingError):
         tally(batch(spark), (MEMBER,), {}, KEY, "trade_date")
-    bad = Check(rule("thing.bad", "rows", sql="SELECT id FROM batch"), "rows", None)
+    bad = RowCheck(rule("thing.bad", "rows", sql="SELECT id FROM batch"), "rows", None)
     with pytest.raises(RuleSqlError):
         tally(batch(spark), (bad,), {}, KEY, "trade_date")
 
@@ -184,7 +188,9 @@ def test_a_snapshot_without_intervals_is_judged_as_a_whole(spark: SparkSession) 
         [("a", "0009", date(2021, 1, 1)), ("b", "0009", D2), ("b", "0001", D2)],
         "id string, member string, valid_from date",
     )
-    unique = Check(rule("thing.key.unique", "unique", columns=("id", "valid_from")), "unique", None)
+    unique = RowCheck(
+        rule("thing.key.unique", "unique", columns=("id", "valid_from")), "unique", None
+    )
     found = tally(
         dim, (unique, MEMBER), {"silver.member": members(spark)}, ("id", "valid_from"), None
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from quality.hashing import EMPTY, portable_hash_sql
 from quality_cases import column, contract
+
+from quality.hashing import EMPTY, portable_hash_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

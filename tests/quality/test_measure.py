@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from quality_cases import column, contract, rule
+
+from contracts.compile.rules import RowCheck
 from quality.errors import RowsOutsideIntervalsError
 from quality.measure import measure, observe, read_measures
-from quality_cases import Check, column, contract, rule
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -26,11 +28,11 @@ CONTRACT = contract(
     )
 )
 CHECKS = (
-    Check(rule("thing.id.range", "range"), "expr", "coalesce(id < 0, false)"),
-    Check(
+    RowCheck(rule("thing.id.range", "range"), "expr", "coalesce(id < 0, false)"),
+    RowCheck(
         rule("thing.a.not_null", "not_null", effective_from=date(2026, 1, 6)), "expr", "a is null"
     ),
-    Check(rule("thing.key.unique", "unique", columns=("id",)), "unique", None),
+    RowCheck(rule("thing.key.unique", "unique", columns=("id",)), "unique", None),
 )
 SCHEMA = "trade_date date, id int, a string, b string, _row_number bigint"
 D1, D2 = date(2026, 1, 5), date(2026, 1, 6)
