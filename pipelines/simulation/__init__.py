@@ -1,0 +1,1 @@
+"""The simulated exchange: a deterministic world that writes only delivery files."""

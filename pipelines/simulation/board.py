@@ -1,0 +1,92 @@
+"""The contracts traded on one date: limits, references and money per tick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from math import ceil, floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.simulation.clock import Sessions, sessions
+from pipelines.simulation.commodity import Commodity, commodities_on
+from pipelines.simulation.listing import FuturesContract, listed_contracts
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a contract brings from the day before; prices in ticks, close 0 when it never traded."""
+
+    settle: int
+    close: int
+    open_interest: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """All contracts of one trade date in file order; arrays are by contract index, in ticks."""
+
+    trade_date: date
+    commodities: tuple[Commodity, ...]
+    contracts: tuple[FuturesContract, ...]
+    commodity: NDArray[np.int32]
+    prev_settle: NDArray[np.int64]
+    prev_close: NDArray[np.int64]
+    prev_open_interest: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    cents: NDArray[np.int64]
+    hundredths: NDArray[np.int64]
+    maturity: NDArray[np.int32]
+    sessions: tuple[Sessions, ...]
+
+    def __len__(self) -> int:
+        return len(self.contracts)
+
+    @property
+    def contract_id(self) -> list[str]:
+        """Contract ids by index."""
+        return [c.contract_id for c in self.contracts]
+
+
+def make_board(trade_date: date, quotes: Mapping[str, Quote]) -> Board:
+    """Return the board of a trade date, given what is known from the day before.
+
+    A contract without a quote is newly listed: its listing price is the settlement price of the
+    month before it, or the commodity's reference price when there is none.
+    """
+    commodities = commodities_on(trade_date)
+    contracts: list[FuturesContract] = []
+    of_commodity, settle, close, interest, low, high, maturity = [], [], [], [], [], [], []
+    for index, commodity in enumerate(commodities):
+        reference = round(commodity.reference_price / commodity.tick_size)
+        rate = float(commodity.price_limit_rate)
+        for number, contract in enumerate(listed_contracts(commodity, trade_date)):
+            quote = quotes.get(contract.contract_id, Quote(reference, 0, 0))
+            reference = quote.settle
+            contracts.append(contract)
+            of_commodity.append(index)
+            settle.append(quote.settle)
+            close.append(quote.close or quote.settle)
+            interest.append(quote.open_interest)
+            low.append(ceil(quote.settle * (1 - rate) - 1e-9))
+            high.append(floor(quote.settle * (1 + rate) + 1e-9))
+            maturity.append(number)
+    each = np.array(of_commodity, dtype=np.int32)
+    return Board(
+        trade_date=trade_date,
+        commodities=commodities,
+        contracts=tuple(contracts),
+        commodity=each,
+        prev_settle=np.array(settle, dtype=np.int64),
+        prev_close=np.array(close, dtype=np.int64),
+        prev_open_interest=np.array(interest, dtype=np.int64),
+        low=np.array(low, dtype=np.int64),
+        high=np.array(high, dtype=np.int64),
+        cents=np.array([c.lot_tick_cents for c in commodities], dtype=np.int64)[each],
+        hundredths=np.array([c.tick_hundredths for c in commodities], dtype=np.int64)[each],
+        maturity=np.array(maturity, dtype=np.int32),
+        sessions=tuple(sessions(trade_date, c.night_session_end) for c in commodities),
+    )

@@ -1,0 +1,242 @@
+"""Ordinary order flow: who sends what, when, and how near to the market."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.simulation import book
+from pipelines.simulation.board import Board
+from pipelines.simulation.clock import SECOND, Sessions
+from pipelines.simulation.orders import (
+    ARBITRAGE,
+    HEDGE,
+    MARKET_MAKING,
+    NO_CANCEL,
+    Orders,
+    join,
+    make_orders,
+)
+from pipelines.simulation.people import CORPORATE, FUND, MARKET_MAKER, PROGRAMME, People
+from pipelines.simulation.scale import Scale
+
+# By client type: retail, corporate, fund, programme, market maker (all are assumptions, tuned
+# so that the market's cancel ratio and order sizes are of a real market's order).
+_PASSIVE: Final = np.array([0.50, 0.62, 0.55, 0.62, 0.0])
+_AGGRESSIVE: Final = np.array([0.94, 0.96, 0.95, 0.92, 0.0])
+_MEDIAN_LOTS: Final = np.array([1.1, 7.0, 5.0, 2.0, 6.0])
+_CANCELS: Final = np.array([0.42, 0.35, 0.45, 0.80, 0.98])
+_MEDIAN_LIFE: Final = np.array([120.0, 400.0, 60.0, 2.5, 9.0])
+_CLOSES: Final = np.array([0.50, 0.47, 0.49, 0.56, 0.85])
+_FAK: Final = np.array([0.01, 0.01, 0.05, 0.10, 0.0])
+_FOK: Final = np.array([0.0, 0.01, 0.02, 0.03, 0.0])
+_MARKET: Final = np.array([0.03, 0.005, 0.005, 0.005, 0.0])
+_AUCTION_SHARE: Final = 0.015
+_CHILD_SHARE: Final = 0.45
+_SEGMENT_INTENSITY: Final = {4: (1.1, 1.5, 1.05, 1.1), 3: (1.5, 1.05, 1.1)}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """How a day's orders spread over contracts: probability, and the price unit in ticks."""
+
+    share: NDArray[np.float64]
+    unit: NDArray[np.int64]
+
+
+def activity(board: Board) -> Activity:
+    """Return each contract's share of the day's orders and its distance unit.
+
+    The share falls off on both sides of the commodity's main month; the unit is about a
+    quarter of the price's one-minute standard deviation, at least one tick.
+    """
+    share = np.empty(len(board))
+    unit = np.empty(len(board), np.int64)
+    for i in range(len(board)):
+        commodity = board.commodities[board.commodity[i]]
+        away = abs(int(board.maturity[i]) - commodity.front_peak)
+        expiring = board.contracts[i].last_trade_date == board.trade_date
+        share[i] = commodity.activity * max(np.exp(-1.15 * away), 0.0008)
+        share[i] *= 0.3 if expiring else 1.0
+        daily = commodity.daily_volatility * float(board.prev_settle[i])
+        unit[i] = max(1, round(0.25 * daily / np.sqrt(555.0)))
+    return Activity(share / share.sum(), unit)
+
+
+def draw_orders(
+    rng: np.random.Generator,
+    board: Board,
+    people: People,
+    scale: Scale,
+    trade_date: date,
+    busy: Activity,
+) -> Orders:
+    """Draw the ordinary orders of one trade date."""
+    night = any(s.has_night for s in board.sessions)
+    total = int(scale.orders * np.exp(rng.normal(0.0, 0.07)) * (1.0 if night else 0.72))
+    counts = rng.multinomial(total, busy.share)
+    contract = np.repeat(np.arange(len(board), dtype=np.int32), counts)
+    client = _clients(rng, board, people, counts, trade_date)
+    kind = people.client_type[client]
+    count = len(contract)
+    trading, clock, bound = _times(rng, board, counts)
+    auction = rng.random(count) < _AUCTION_SHARE
+    maker = kind == MARKET_MAKER
+
+    roll = rng.random(count)
+    style = np.where(roll < _PASSIVE[kind], book.PASSIVE, book.AGGRESSIVE)
+    style = np.where(roll > _AGGRESSIVE[kind], book.FAIR, style).astype(np.int8)
+    unit = busy.unit[contract]
+    depth = np.floor(rng.pareto(1.4, count) * 1.2 * unit)
+    distance = np.minimum(depth, 60 * unit) - (rng.random(count) < 0.12)
+    distance = np.where(style == book.AGGRESSIVE, rng.integers(0, 3, count), distance)
+    around = np.round(rng.normal(0.6, 1.2, count) * unit * 3)
+    quoted = np.round((0.8 + rng.gamma(2.0, 0.8, count)) * unit)
+    distance = np.where(style == book.FAIR, np.where(maker, quoted, around), distance)
+
+    roll = rng.random(count)
+    order_type = np.zeros(count, np.int8)
+    edge = _FAK[kind]
+    order_type[roll < edge] = book.FAK
+    order_type[(roll >= edge) & (roll < edge + _FOK[kind])] = book.FOK
+    edge = edge + _FOK[kind]
+    order_type[(roll >= edge) & (roll < edge + _MARKET[kind])] = book.MARKET
+    order_type[auction] = book.LIMIT
+    style = np.where(order_type > 0, book.AGGRESSIVE, style)
+    style = np.where(auction & ~maker & (style != book.FAIR), book.FAIR, style)
+    distance = np.where(order_type > 0, rng.integers(0, 3, count), distance)
+
+    lean = np.tanh(rng.normal(0.0, 0.35, people.clients))[client]
+    side = (rng.random(count) > 0.5 + 0.3 * lean).astype(np.int8)
+    lots = _lots(rng, _MEDIAN_LOTS[kind])
+    want = (rng.random(count) < _CLOSES[kind]).astype(np.int8)
+    odd = rng.random(count)
+    want[odd < 0.0022] = book.NO_FUNDS
+    want[(odd >= 0.0022) & (odd < 0.0036)] = book.MUST_CLOSE
+    outside = (odd > 0.9975) & (order_type == book.LIMIT)
+    limit = np.where(side == 0, board.high[contract], board.low[contract])
+    beyond = limit + np.where(side == 0, 1, -1) * rng.integers(1, 40, count)
+    style = np.where(outside, book.ABSOLUTE, style).astype(np.int8)
+    distance = np.where(outside, beyond, distance)
+
+    hedge = np.zeros(count, np.int8)
+    hedge[(kind == CORPORATE) & (rng.random(count) < 0.85)] = HEDGE
+    hedge[(kind == FUND) & (rng.random(count) < 0.06)] = ARBITRAGE
+    hedge[maker] = MARKET_MAKING
+    life = _MEDIAN_LIFE[kind] * np.exp(rng.normal(0.0, 1.3, count))
+    ends = trading + (life * SECOND).astype(np.int64) + 1000
+    cancels = (rng.random(count) < _CANCELS[kind]) & (ends < bound) & (order_type == book.LIMIT)
+    cancel = np.where(cancels, _clock(board, contract, ends), NO_CANCEL)
+    time = np.where(auction, _auction_time(rng, board, contract), clock)
+    careless = rng.random(count) < np.where(kind == PROGRAMME, 0.004, 0.0015)
+    orders = make_orders(
+        count,
+        contract=contract,
+        client=client,
+        hedge=hedge,
+        side=side,
+        lots=lots,
+        order_type=order_type,
+        style=style,
+        distance=distance,
+        want=want,
+        may_self=careless,
+        trading=np.where(auction, 0, trading),
+        time=time,
+        cancel=cancel,
+    )
+    return _two_sided(orders, maker, rng)
+
+
+def _two_sided(orders: Orders, maker: NDArray[np.bool_], rng: np.random.Generator) -> Orders:
+    """Market makers quote both sides: half of their orders become the other half's ask."""
+    rows = np.flatnonzero(maker & (orders.style == book.FAIR) & (orders.want < book.MUST_CLOSE))
+    kept = np.ones(len(orders), bool)
+    bids = rows[rng.random(len(rows)) < 0.5]
+    kept[np.setdiff1d(rows, bids)] = False
+    asks = orders.take(bids)
+    orders.side[bids] = 0
+    asks.side[:] = 1
+    return join([orders.take(np.flatnonzero(kept)), asks])
+
+
+def _clients(
+    rng: np.random.Generator,
+    board: Board,
+    people: People,
+    counts: NDArray[np.int64],
+    trade_date: date,
+) -> NDArray[np.int32]:
+    present = people.opened <= trade_date.toordinal()
+    parts = []
+    for index in range(len(board.commodities)):
+        number = int(counts[board.commodity == index].sum())
+        weight = people.weight * people.affinity[:, index] * present
+        edges = np.cumsum(weight)
+        drawn = np.searchsorted(edges, rng.random(number) * edges[-1], side="right")
+        parts.append(np.minimum(drawn, people.clients - 1).astype(np.int32))
+    return np.concatenate(parts)
+
+
+def _times(
+    rng: np.random.Generator, board: Board, counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return trading time, clock and the day's length in trading time, per order."""
+    trading, clock, bound = [], [], []
+    for index, day in enumerate(board.sessions):
+        own = counts[board.commodity == index]
+        number = int(own.sum())
+        at = _session_times(rng, day, number)
+        starts = np.repeat(np.cumsum(own) - own, own)
+        # A share of the orders follows another order of the contract within milliseconds to
+        # a minute: arrivals cluster, and their gaps have a heavy tail.
+        parent = starts + (rng.random(number) * np.repeat(own, own)).astype(np.int64)
+        delay = np.minimum(rng.pareto(0.55, number) * 0.004, 60.0) * SECOND
+        child = rng.random(number) < _CHILD_SHARE
+        at = np.where(child, at[parent] + delay.astype(np.int64), at)
+        at = np.minimum(at, day.trading_time - 1)
+        trading.append(at)
+        clock.append(day.clock(at))
+        bound.append(np.full(number, day.trading_time, np.int64))
+    return np.concatenate(trading), np.concatenate(clock), np.concatenate(bound)
+
+
+def _session_times(rng: np.random.Generator, day: Sessions, number: int) -> NDArray[np.int64]:
+    weights = day.lengths * np.array(_SEGMENT_INTENSITY[len(day.lengths)])
+    segment = rng.choice(len(day.lengths), size=number, p=weights / weights.sum())
+    draw = rng.random(number)
+    inside = np.where(rng.random(number) < 0.68, draw**1.4, 1.0 - draw**1.5)
+    before = np.cumsum(day.lengths) - day.lengths
+    return (before[segment] + inside * day.lengths[segment]).astype(np.int64)
+
+
+def _clock(
+    board: Board, contract: NDArray[np.int32], trading: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    out = np.empty(len(contract), np.int64)
+    of = board.commodity[contract]
+    for index, day in enumerate(board.sessions):
+        rows = slice(int(np.searchsorted(of, index)), int(np.searchsorted(of, index + 1)))
+        out[rows] = day.clock(trading[rows])
+    return out
+
+
+def _auction_time(
+    rng: np.random.Generator, board: Board, contract: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    opens = np.array([s.auction_from for s in board.sessions])[board.commodity[contract]]
+    return opens + (rng.random(len(contract)) * 239 * SECOND).astype(np.int64)
+
+
+def _lots(rng: np.random.Generator, median: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Order sizes: log-normal with a fat tail, people like round numbers, at most 500."""
+    lots = median * np.exp(rng.normal(0.0, 0.9, len(median)))
+    lots = np.maximum(np.round(lots), 1)
+    round_to = np.where(lots >= 50, 10, np.where(lots >= 10, 5, 1))
+    tidy = rng.random(len(lots)) < 0.6
+    lots = np.where(tidy, np.maximum(np.round(lots / round_to), 1) * round_to, lots)
+    return np.minimum(lots, 500).astype(np.int32)

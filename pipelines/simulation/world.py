@@ -1,0 +1,285 @@
+"""The simulated exchange, day by day: the entry point of the simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.board import Board, Quote, make_board
+from pipelines.simulation.clearing import Book, Held, clear, make_legs, settlement_prices
+from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
+from pipelines.simulation.deliveries import Outgoing
+from pipelines.simulation.flow import activity, draw_orders
+from pipelines.simulation.market import run_market
+from pipelines.simulation.news import write_news
+from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
+from pipelines.simulation.people import People, draw_people
+from pipelines.simulation.prices import draw_path
+from pipelines.simulation.public_files import MemberLots, member_lots, public_deliveries
+from pipelines.simulation.reference_files import contact_version, reference_deliveries
+from pipelines.simulation.scale import Scale, scale_named
+from pipelines.simulation.seeds import stream
+from pipelines.simulation.state import WorldState, state_before
+from pipelines.simulation.tick_files import tick_delivery
+from pipelines.simulation.trading_files import trading_deliveries
+from pipelines.simulation.truth import group_records, write_truth
+
+
+@dataclass(frozen=True)
+class SimulatedDay:
+    """What one trade date came to; ``seconds`` is wall time."""
+
+    trade_date: date
+    order_events: int
+    trades: int
+    volume_lots: int
+    position_rows: int
+    files: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SimulationSummary:
+    """What one call of ``simulate`` wrote."""
+
+    seed: int
+    scale: str
+    days: tuple[SimulatedDay, ...]
+
+    @property
+    def files(self) -> int:
+        """Number of delivery files, manifests not counted."""
+        return sum(day.files for day in self.days)
+
+
+Progress = Callable[[SimulatedDay], None]
+
+
+def simulate(
+    home_inbox: Path,
+    dates: Sequence[date],
+    seed: int,
+    scale: str,
+    *,
+    market_data: Path | None = None,
+    dirty: float | str | None = None,
+    on_progress: Progress | None = None,
+) -> SimulationSummary:
+    """Simulate trade dates and write their deliveries into the inbox.
+
+    ``home_inbox`` is ``<home>/inbox`` (or the home itself); the world's memory goes to
+    ``<home>/simulation`` and the truth to ``<home>/truth``. ``dates`` are trade dates (Beijing)
+    that follow one another; the first begins a new world unless the home already holds the
+    trade date before it. The same seed, scale and dates give the same bytes, in one call or
+    several. Raises WorldMismatchError, UnknownScaleError, DateOutsideCalendarError.
+    """
+    home = home_inbox.parent if home_inbox.name == "inbox" else home_inbox
+    size = scale_named(scale)
+    calendar = TradingCalendar.default()
+    days = []
+    for day in sorted(dates):
+        began = perf_counter()
+        state = state_before(home / "simulation", day, calendar.previous(day), seed, scale)
+        made = _simulate_day(seed, size, day, state)
+        made.state.save(home / "simulation")
+        written = [delivery.write(home / "inbox") for delivery in made.deliveries]
+        write_truth(home / "truth", day, made.truth)
+        summary = SimulatedDay(
+            trade_date=day,
+            order_events=made.order_events,
+            trades=made.trades,
+            volume_lots=made.volume_lots,
+            position_rows=made.position_rows,
+            files=len(written),
+            bytes=sum(len(d.data) for d in made.deliveries),
+            seconds=perf_counter() - began,
+        )
+        days.append(summary)
+        if on_progress is not None:
+            on_progress(summary)
+    return SimulationSummary(seed, scale, tuple(days))
+
+
+@dataclass(frozen=True)
+class _Made:
+    deliveries: list[Outgoing]
+    truth: list[dict[str, Any]]
+    state: WorldState
+    order_events: int
+    trades: int
+    volume_lots: int
+    position_rows: int
+
+
+def _simulate_day(seed: int, scale: Scale, day: date, state: WorldState | None) -> _Made:
+    start = state.start if state is not None else day
+    first = state is None
+    count = len(make_board(day, {}).commodities)
+    people = draw_people(seed, scale, count, start)
+    board, held, known = _morning(seed, scale, day, people, state)
+    paths = tuple(
+        draw_path(stream(seed, day, f"price-{c.commodity_id}"), c, s.trading_time)
+        for c, s in zip(board.commodities, board.sessions, strict=True)
+    )
+    busy = activity(board)
+    flow = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy)
+    market = run_market(board, flow, paths, busy, people.clients, _by_contract(held))
+    settle = settlement_prices(board, market.stats)
+    legs = make_legs(board, market)
+    positions = clear(board, held, legs, settle, people.clients)
+    interest = _open_interest(board, positions)
+    funds = member_funds(
+        positions,
+        people,
+        None if state is None else state.member_balance,
+        None if state is None else state.member_margin,
+    )
+    contact = np.zeros(people.clients, np.int32) if state is None else state.contact_version
+    contact, changed = contact_version(seed, day, people, contact, first_day=first)
+    before = _ranks_before(board, people, held, state)
+    now = member_lots(board, legs, positions, people)
+    stock_before = opening_stock(seed, start, scale) if state is None else state.stock
+    stock = _move_stock(stream(seed, day, "stock"), board, stock_before)
+    news = write_news(
+        stream(seed, day, "news"),
+        board,
+        _moves(board, settle),
+        (stock - stock_before).sum(axis=(1, 2)),
+        scale.name,
+    )
+    deliveries = [
+        *reference_deliveries(board, people, start, known, contact, changed),
+        *trading_deliveries(stream(seed, day, "terminals"), board, market, legs, people),
+        *clearing_deliveries(
+            board, market, positions, funds, settle, interest, people, first_day=first
+        ),
+        *public_deliveries(
+            board, market, settle, interest, now, before, people, stock, stock_before
+        ),
+        tick_delivery(stream(seed, day, "ticks"), board, market),
+        news.delivery,
+    ]
+    rank_contract, rank_member, rank_lots = now.compact()
+    ids = np.array(board.contract_id)
+    kept = positions.lots > 0
+    after = WorldState(
+        seed=seed,
+        scale=scale.name,
+        start=start,
+        trade_date=day,
+        contract_id=ids,
+        settle=settle,
+        close=np.where(market.stats[:, 4] > 0, market.stats[:, 0], board.prev_close),
+        open_interest=interest,
+        position_contract=ids[positions.contract[kept]],
+        position_account=positions.account[kept],
+        position_side=positions.side[kept],
+        position_lots=positions.lots[kept],
+        member_balance=funds.balance,
+        member_margin=funds.margin,
+        rank_contract=ids[rank_contract],
+        rank_member=rank_member.astype(np.int32),
+        rank_lots=rank_lots,
+        stock=stock,
+        contact_version=contact,
+    )
+    truth = [*(group_records(people) if first else []), *news.truth]
+    return _Made(
+        deliveries,
+        truth,
+        after,
+        order_events=len(market.events.time),
+        trades=len(market.trades.time),
+        volume_lots=int(market.trades.lots.sum()),
+        position_rows=len(positions.lots),
+    )
+
+
+def _morning(
+    seed: int, scale: Scale, day: date, people: People, state: WorldState | None
+) -> tuple[Board, Held, frozenset[str]]:
+    """Return the day's board, the positions held at its start and the contracts known before."""
+    if state is None:
+        quotes = opening_quotes(seed, day)
+        held = opening_positions(seed, make_board(day, quotes), people, scale)
+        empty = make_board(day, quotes)
+        interest = np.zeros(len(empty), np.int64)
+        np.add.at(interest, held.contract, np.where(held.side == 0, held.lots, 0))
+        quotes = {
+            name: Quote(quotes[name].settle, quotes[name].close, int(interest[i]))
+            for i, name in enumerate(empty.contract_id)
+            if name in quotes
+        }
+        return make_board(day, quotes), held, frozenset()
+    quotes = {
+        str(name): Quote(int(settle), int(close), int(interest))
+        for name, settle, close, interest in zip(
+            state.contract_id, state.settle, state.close, state.open_interest, strict=True
+        )
+    }
+    board = make_board(day, quotes)
+    place = {name: i for i, name in enumerate(board.contract_id)}
+    held = Held(
+        np.array([place[str(c)] for c in state.position_contract], np.int32),
+        state.position_account,
+        state.position_side,
+        state.position_lots,
+    )
+    return board, held, frozenset(quotes)
+
+
+def _by_contract(
+    held: Held,
+) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int64]]]:
+    return {
+        int(i): (held.account[rows], held.side[rows], held.lots[rows])
+        for i in np.unique(held.contract)
+        for rows in [np.flatnonzero(held.contract == i)]
+    }
+
+
+def _open_interest(board: Board, positions: Book) -> NDArray[np.int64]:
+    interest = np.zeros(len(board), np.int64)
+    np.add.at(interest, positions.contract, np.where(positions.side == 0, positions.lots, 0))
+    return interest
+
+
+def _ranks_before(board: Board, people: People, held: Held, state: WorldState | None) -> MemberLots:
+    lots = np.zeros((len(board), len(people.members), 3), np.int64)
+    if state is None:  # no volume is known from before the first day
+        member = people.member[held.account // 4]
+        np.add.at(lots, (held.contract, member, 1 + held.side.astype(np.int64)), held.lots)
+        return MemberLots(lots)
+    place = {name: i for i, name in enumerate(board.contract_id)}
+    at = np.array([place.get(str(c), -1) for c in state.rank_contract], np.int64)
+    listed = at >= 0
+    lots[at[listed], state.rank_member[listed]] = state.rank_lots[listed]
+    return MemberLots(lots)
+
+
+def _move_stock(
+    rng: np.random.Generator, board: Board, before: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    unit = np.array([max(c.stock_per_lot, 1) for c in board.commodities])[:, None, None]
+    drift = rng.normal(0.0, 0.012, len(before))[:, None, None]
+    noise = rng.normal(0.0, 0.02, before.shape) * (rng.random(before.shape) < 0.4)
+    moved = np.round(before * (drift * (noise != 0) + noise) / unit).astype(np.int64) * unit
+    return np.maximum(before + moved, 0)
+
+
+def _moves(board: Board, settle: NDArray[np.int64]) -> NDArray[np.float64]:
+    moves = np.zeros(len(board.commodities))
+    for index, commodity in enumerate(board.commodities):
+        rows = np.flatnonzero(board.commodity == index)
+        main = rows[min(commodity.front_peak, len(rows) - 1)]
+        moves[index] = settle[main] / board.prev_settle[main] - 1.0
+    return moves
