@@ -129,7 +129,7 @@ class Ledgers:
     def latest_intervals(self, *, periods: Iterable[str] | None = None) -> list[IntervalRow]:
         """The newest row of every (product, interval), by ledger sequence."""
         table = self.arrow(INTERVAL, periods=periods)
-        return rows_of(INTERVAL, table.take(sorted(last_of_each(table, ("product", "interval")))))
+        return rows_of(INTERVAL, table.take(_positions(last_of_each(table, ("product", "interval")))))
 
     def compact(self) -> None:
         """Maintenance: compact every ledger now and drop files nothing needs any more."""
@@ -231,14 +231,14 @@ class _Field:
 @cache
 def schema_of(ledger: Ledger[Any]) -> pa.Schema:
     """The Arrow schema of a ledger: its row type's fields, and the month when by interval."""
-    own = [pa.field(f.name, f.arrow) for f in _fields(ledger.row)]
+    own = [pa.field(f.name, f.arrow) for f in _fields(ledger)]
     return pa.schema([*own, pa.field(PERIOD, pa.string())] if ledger.by_interval else own)
 
 
 @cache
-def _fields(row: Any) -> tuple[_Field, ...]:
-    hints = typing.get_type_hints(row)
-    return tuple(_field(f.name, hints[f.name]) for f in fields(row))
+def _fields(ledger: Ledger[Any]) -> tuple[_Field, ...]:
+    hints = typing.get_type_hints(ledger.row)
+    return tuple(_field(f.name, hints[f.name]) for f in fields(ledger.row))
 
 
 def _field(name: str, hint: Any) -> _Field:
@@ -269,7 +269,7 @@ def _field(name: str, hint: Any) -> _Field:
 
 def _table(ledger: Ledger[Any], rows: Sequence[Any]) -> pa.Table:
     columns: dict[str, list[Any]] = {}
-    for f in _fields(ledger.row):
+    for f in _fields(ledger):
         values = [getattr(r, f.name) for r in rows]
         columns[f.name] = [f.encode(v) for v in values] if f.encode else values
     if ledger.by_interval:
@@ -280,7 +280,7 @@ def _table(ledger: Ledger[Any], rows: Sequence[Any]) -> pa.Table:
 def rows_of(ledger: Ledger[R], table: pa.Table) -> list[R]:
     """Typed rows of a table that ``Ledgers.arrow`` gave (or a part of it)."""
     columns = []
-    for f in _fields(ledger.row):
+    for f in _fields(ledger):
         values = table.column(f.name).to_pylist()
         columns.append([f.decode(v) for v in values] if f.decode else values)
     return [ledger.row(*values) for values in zip(*columns, strict=True)]

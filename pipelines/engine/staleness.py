@@ -16,8 +16,8 @@ from datetime import date
 from functools import cached_property
 
 from contracts.model import Contract
-from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.graph import Node
+from pipelines.engine.holding import Known
 from pipelines.engine.job import Job
 from pipelines.engine.pins import ABSENT, Resolver, Slot, changed
 from pipelines.engine.plan import (
@@ -35,8 +35,6 @@ from pipelines.engine.rows import IntervalRow, Pin
 from pipelines.engine.state import ALL, Record, State
 from quality.decisions import effective
 
-HOLDING = frozenset({"blocked", "held", "failed"})
-Key = tuple[str, str]
 Outcome = tuple[str, Planned] | Held | Waiting | Restated | str | None
 """To do now, held, waiting, to restate, still blocked (the interval), or fresh (None)."""
 
@@ -46,7 +44,7 @@ def plan(request: Request, state: State) -> Plan:
 
     Raises DateOutsideCalendarError for dates the calendar does not cover.
     """
-    known = _Known()
+    known = Known()
     stages = []
     for product in request.graph.built:
         if request.wants(product):
@@ -64,38 +62,10 @@ def plan_product(
     of products before it, for what they hold and wait for. After building and judging, ask
     again until ``idle``: an interval that reads the one before it may follow.
     """
-    known = _Known()
+    known = Known()
     for stage in done:
         known.hold(stage)
     return _Planner(request, state, product, known).stage()
-
-
-@dataclass
-class _Known:
-    """What the products before decided: the only thing that grows while a plan is made."""
-
-    pending: set[Key] = field(default_factory=set)
-    held: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    waiting: dict[Key, tuple[str, ...]] = field(default_factory=dict)
-    intervals: dict[str, set[str]] = field(default_factory=dict)
-    assessed: set[Key] = field(default_factory=set)
-
-    def add(self, stage: ProductPlan) -> None:
-        self.hold(stage)
-        for p in (*stage.will_run, *stage.may_run):
-            self.note(stage.product, p.interval)
-
-    def note(self, product: str, interval: str) -> None:
-        self.pending.add((product, interval))
-        self.intervals.setdefault(product, set()).add(interval)
-
-    def hold(self, stage: ProductPlan) -> None:
-        for h in stage.held:
-            self.held[stage.product, h.interval] = (h.waiting_on, h.because)
-            self.intervals.setdefault(stage.product, set()).add(h.interval)
-        for w in stage.waiting:
-            self.waiting[stage.product, w.interval] = w.missing
-            self.intervals.setdefault(stage.product, set()).add(w.interval)
 
 
 @dataclass
@@ -105,7 +75,7 @@ class _Planner:
     request: Request
     state: State
     product: str
-    known: _Known
+    known: Known
     _in_effect: dict[str, frozenset[str]] = field(default_factory=dict)
     _digests: dict[frozenset[str], str] = field(default_factory=dict)
 
@@ -286,7 +256,7 @@ class _Planner:
             if slot.read.optional and slot.read.how != "previous":
                 continue
             for source in slot.sources:
-                root = self._blocked(source)
+                root = self.known.root(source, self.state)
                 if root is not None:
                     latest = record.latest if record else None
                     recorded = (
@@ -296,24 +266,6 @@ class _Planner:
                     )
                     return Held(interval, root[0], root[1], recorded)
         return None
-
-    def _blocked(self, source: Key) -> tuple[str, str] | None:
-        """Root cause and sentence when a source is blocked or held and not about to run."""
-        if source in self.known.pending:
-            return None
-        if source in self.known.held:
-            return self.known.held[source]
-        record = self.state.record(*source)
-        if record is None or record.latest.state not in HOLDING:
-            return None
-        row, name = record.latest, " ".join(source)
-        if row.state != "held":
-            return (name, f"{name} is {row.state}")
-        if source not in self.known.assessed:
-            return (row.waiting_on or name, f"{name} is held")
-        # It is held no longer: what counts is its last verdict.
-        blocked = record.attempt is not None and record.attempt.state == "blocked"
-        return (name, f"{name} is blocked") if blocked else None
 
     def _waiting(self, interval: str, slots: tuple[Slot, ...]) -> Waiting | None:
         missing: dict[str, None] = {}
@@ -350,32 +302,6 @@ class _Planner:
 def rules_fingerprint(contract: Contract, interval: str) -> str:
     """Digest of the rules in effect on an interval (what ``Planned`` carries)."""
     return _digest({r.id: r.fingerprint for r in contract.rules if effective(r, interval)})
-
-
-def held_within(
-    node: Node, calendar: TradingCalendar, blocked: Iterable[str], batch: Iterable[str]
-) -> dict[str, str]:
-    """Intervals of a batch that must not be published because one before them is blocked.
-
-    A product (or a rule of it) that reads its own previous intervals judged them as built in
-    the same batch; when such a one is blocked, what was judged against it is held. Returns
-    interval -> the blocked interval it waits on.
-    """
-    own = [r.n for r in node.reads if r.how == "previous" and r.product == node.product]
-    waiting: dict[str, str] = {}
-    if not own:
-        return waiting
-    stopped = {i: i for i in blocked}
-    for interval in sorted(batch):
-        if interval in stopped:
-            continue
-        day = date.fromisoformat(interval)
-        for back in range(1, max(own) + 1):
-            before = calendar.previous(day, back).isoformat()
-            if before in stopped:
-                stopped[interval] = waiting[interval] = stopped[before]
-                break
-    return waiting
 
 
 def _restated(record: Record | None, planned: Planned) -> Restated | None:
