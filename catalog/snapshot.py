@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.compile.duckdb import duckdb_type
 from contracts.model import Contract
-from pipelines.engine.tables import StoredFile, Table
+from pipelines.engine.tables import StoredFile, Table, interval_column_of
 
 _COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint.*\.parquet)$")
 
@@ -46,8 +46,9 @@ def scan_sql(files: Sequence[StoredFile], contract: Contract) -> str:
         return f"(SELECT {empty} WHERE false)"
     paths = ", ".join(literal(file.path) for file in files)
     options = "union_by_name=true, hive_partitioning=false"
-    if contract.interval_column:  # the partition's value is in the path, not in the file
-        kinds = f"{{{literal(contract.interval_column)}: DATE}}"
+    partition = interval_column_of(contract)
+    if partition:  # the partition's value is in the path, not in the file
+        kinds = f"{{{literal(partition)}: DATE}}"
         options = f"union_by_name=true, hive_partitioning=true, hive_types={kinds}"
     wanted = ", ".join(f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in columns)
     return f"(SELECT {wanted} FROM read_parquet([{paths}], {options}))"

@@ -51,6 +51,7 @@ def column(name: str, kind: str, zh: str, level: int = 1, **more: Any) -> Column
 def contract(
     product: str, columns: Sequence[Column], key: tuple[str, ...], **more: Any
 ) -> Contract:
+    """A contract by trade date for both audiences, unless told otherwise."""
     return Contract(
         product=product,
         version=more.pop("version", "1.0.0"),
@@ -137,6 +138,7 @@ class TinyLake:
 
     @property
     def ledgers(self) -> Ledgers:
+        """The lake's ledgers."""
         return Ledgers(self.settings.ops, self.settings.locks)
 
     def write(self, product: str, rows: list[dict[str, Any]], day: str | None = None) -> int:
@@ -157,6 +159,7 @@ class TinyLake:
         return int(DeltaTable(str(path)).version())
 
     def record(self, product: str, interval: str, state: Any = "published", **more: Any) -> None:
+        """Append what a run would say of an interval."""
         row = IntervalRow(
             product=product,
             interval=interval,
@@ -174,6 +177,7 @@ class TinyLake:
         self.ledgers.append((INTERVAL, [replace(row, **more)]))
 
     def with_contracts(self, **changed: Contract) -> TinyLake:
+        """The same lake under other contracts."""
         contracts = dict(self.catalogue.contracts)
         contracts.update({c.product: c for c in changed.values()})
         return replace(self, catalogue=Catalogue(contracts, self.catalogue.standards))

@@ -1,0 +1,224 @@
+"""Questions to a published file: read-only, sealed from files and network, with typed results."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalog.audience import pick
+from catalog.errors import NotPublishedError, QueryRefusedError
+from catalog.publish import published_path
+from contracts.catalogue import Catalogue
+from pipelines.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SEALED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+}
+
+
+@dataclass(frozen=True)
+class ResultColumn:
+    """A column of an answer: name and DuckDB type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Touched:
+    """A product the query reads, and its intervals that are not simply published, by state."""
+
+    product: str
+    not_clean: dict[str, int]
+    partial: int
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """An answer, with the publication it comes from.
+
+    ``truncated``: there were more rows than ``limit``. Times in rows are UTC.
+    """
+
+    columns: tuple[ResultColumn, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool
+    publication_id: str
+    published_at: datetime
+    touched: tuple[Touched, ...]
+    seconds: float
+
+
+def open_published(path: Path, audience: str) -> DuckDBPyConnection:
+    """A read-only connection that reaches nothing but this file.
+
+    Raises NotPublishedError when there is no file. DuckDB keeps one database per path in a
+    process: close a connection before expecting the next publication's rows from a new one.
+    """
+    import duckdb
+
+    if not path.exists():
+        raise NotPublishedError(audience, path)
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=SEALED)
+        connection.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        raise QueryRefusedError(
+            audience,
+            f"{path.name} cannot be opened: {_first_line(error)}",
+            "close other connections to it in this process; if it is damaged, "
+            "`exlake publish --force` builds it again.",
+        ) from None
+    return connection
+
+
+def run_query(
+    settings: Settings,
+    catalogue: Catalogue,
+    sql: str,
+    *,
+    audience: str = "analyst",
+    limit: int | None = None,
+    parameters: Sequence[Any] = (),
+    timeout_seconds: float | None = None,
+) -> QueryResult:
+    """Answer one statement from an audience's file.
+
+    ``limit`` bounds the rows fetched. Raises UnknownAudienceError, NotPublishedError, or
+    QueryRefusedError with what to do (a mistyped table or column gets near names).
+    """
+    pick(catalogue.audiences, audience)
+    connection = open_published(published_path(settings, audience), audience)
+    try:
+        return _answer(connection, audience, sql, limit, parameters, timeout_seconds)
+    finally:
+        connection.close()
+
+
+def _answer(
+    connection: DuckDBPyConnection,
+    audience: str,
+    sql: str,
+    limit: int | None,
+    parameters: Sequence[Any],
+    timeout_seconds: float | None,
+) -> QueryResult:
+    import duckdb
+
+    began = time.monotonic()
+    timer = threading.Timer(timeout_seconds, connection.interrupt) if timeout_seconds else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    try:
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise QueryRefusedError(
+                audience, f"{len(statements)} statements were given", "give exactly one."
+            )
+        cursor = connection.execute(sql, list(parameters) or None)
+        found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+        columns = tuple(ResultColumn(d[0], str(d[1])) for d in cursor.description or ())
+    except duckdb.InterruptException:
+        raise QueryRefusedError(
+            audience,
+            f"the query took longer than {timeout_seconds:g} s",
+            "filter by trade_date or by key columns, or allow more time.",
+        ) from None
+    except duckdb.Error as error:
+        raise QueryRefusedError(
+            audience, _first_line(error), _hint(connection, error, sql)
+        ) from None
+    finally:
+        if timer:
+            timer.cancel()
+    truncated = limit is not None and len(found) > limit
+    publication_id, published_at = _publication(connection)
+    return QueryResult(
+        columns=columns,
+        rows=tuple(found[:limit] if truncated else found),
+        truncated=truncated,
+        publication_id=publication_id,
+        published_at=published_at,
+        touched=_touched(connection, sql),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _publication(connection: DuckDBPyConnection) -> tuple[str, datetime]:
+    row = connection.execute(
+        "SELECT publication_id, published_at FROM _meta.publication"
+    ).fetchone()
+    assert row is not None
+    return str(row[0]), row[1]
+
+
+def _touched(connection: DuckDBPyConnection, sql: str) -> tuple[Touched, ...]:
+    """Products the statement names, with the states a reader must know of."""
+    import duckdb
+
+    try:
+        names = connection.get_table_names(sql, qualified=True)
+    except duckdb.Error:  # statements without tables, such as DESCRIBE
+        return ()
+    # DuckDB answers with aliases and the database: ``analyst.silver.trade AS t``.
+    bare = (n.split(" AS ")[0].replace('"', "") for n in names)
+    products = sorted({".".join(n.split(".")[-2:]) for n in bare})
+    found = []
+    for product in products:
+        rows = connection.execute(
+            "SELECT state, count(*), count(*) FILTER (WHERE partial) FROM _meta.interval "
+            "WHERE product = ? AND state <> 'no_trading_day' GROUP BY state ORDER BY state",
+            [product],
+        ).fetchall()
+        if rows:
+            bad = {str(s): int(n) for s, n, _ in rows if s != "published"}
+            found.append(Touched(product, bad, sum(int(p) for *_, p in rows)))
+    return tuple(found)
+
+
+def _hint(connection: DuckDBPyConnection, error: Exception, sql: str) -> str:
+    """What the asker can do about an error, from the file's own tables."""
+    import duckdb
+
+    message = str(error)
+    if isinstance(error, duckdb.PermissionException):
+        return "published files reach no other file or network; export with `exlake sql --json`."
+    if "read-only mode" in message:
+        return "published files are read-only; use a temporary table or your own database."
+    if "configuration" in message and "locked" in message:
+        return "settings of a published file cannot be changed."
+    if isinstance(error, duckdb.CatalogException) and "does not exist" in message:
+        tables = [
+            f"{s}.{t}"
+            for s, t in connection.execute(
+                "SELECT schema_name, table_name FROM duckdb_tables() "
+                "WHERE NOT temporary ORDER BY ALL"
+            ).fetchall()
+        ]
+        words = [w.strip(';(),"') for w in sql.split()]
+        near = {m for w in words for m in difflib.get_close_matches(w, tables, n=1, cutoff=0.6)}
+        near |= {t for t in tables for w in words if t.split(".")[1] == w}
+        near -= set(words)
+        meant = f"did you mean {', '.join(sorted(near))}? " if near else ""
+        return f"{meant}this file has {', '.join(tables)}."
+    if isinstance(error, duckdb.BinderException) and "Candidate" in message:
+        line = next(x for x in message.splitlines() if "Candidate" in x)
+        return f"{line.strip()}; a column above your clearance is left out (see _meta.column)."
+    return "see docs/analyst.md for tables and examples."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(".!")
