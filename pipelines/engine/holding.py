@@ -13,6 +13,7 @@ from datetime import date
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.graph import Node
 from pipelines.engine.plan import ProductPlan
+from pipelines.engine.rows import IntervalRow
 from pipelines.engine.state import State
 
 HOLDING = frozenset({"blocked", "held", "failed"})
@@ -61,11 +62,17 @@ class Known:
         row, name = record.latest, " ".join(source)
         if row.state != "held":
             return (name, f"{name} is {row.state}")
-        if source not in self.assessed:
-            return (row.waiting_on or name, f"{name} is held")
-        # It is held no longer: what counts is its last verdict.
-        blocked = record.attempt is not None and record.attempt.state == "blocked"
-        return (name, f"{name} is blocked") if blocked else None
+        if source in self.assessed or source in self.waiting or not self._still(row, state):
+            # It is held no longer: what counts is its last verdict.
+            blocked = record.attempt is not None and record.attempt.state == "blocked"
+            return (name, f"{name} is blocked") if blocked else None
+        return (row.waiting_on or name, f"{name} is held")
+
+    def _still(self, row: IntervalRow, state: State) -> bool:
+        """A ledger row that says held is believed as long as its root cause is still there."""
+        product, _, interval = (row.waiting_on or "").partition(" ")
+        cause = state.record(product, interval)
+        return cause is not None and cause.latest.state in HOLDING
 
 
 def held_within(
