@@ -42,6 +42,12 @@ class Counted:
     error: str | None = None
 
 
+def warm() -> None:
+    """Import Great Expectations ahead of need: seconds that can pass while a JVM starts."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    import great_expectations.expectations  # noqa: F401
+
+
 def run_suite(
     frame: pd.DataFrame | DataFrame,
     engine: EngineName,

@@ -335,5 +335,5 @@ def test_threads_share_the_gate_and_nothing_leaves_the_machine(
 
 def test_the_engine_follows_the_size() -> None:
     """Small batches never pay for Spark jobs."""
-    assert (choose_engine(5_000), choose_engine(300_000)) == ("pandas", "spark")
+    assert (choose_engine(5_000), choose_engine(1_000_000)) == ("pandas", "spark")
     assert choose_engine(10, limit=5) == "spark"
