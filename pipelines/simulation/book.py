@@ -1,3 +1,6 @@
+# Compiled code: numba infers the types, so the functions carry none.
+# mypy: disable-error-code="no-untyped-def"
+# ruff: noqa: C901
 """The limit-order book of one contract: call auction, then price-time priority.
 
 Compiled by numba (cached); one call replays one contract's whole trade date. Prices are ticks,
@@ -8,49 +11,48 @@ reacts to the market it meets.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numba import njit
 
-# Order types.
-LIMIT: Final = 0
-MARKET: Final = 1
-FAK: Final = 2
-FOK: Final = 3
-# Event types.
-NEW: Final = 0
-FILL: Final = 1
-CANCEL: Final = 2
-REJECT: Final = 3
-# Price styles: behind the own side's best, around the fair price, through the other side's
-# best, at an absolute tick, at another order's price.
-PASSIVE: Final = 0
-FAIR: Final = 1
-AGGRESSIVE: Final = 2
-ABSOLUTE: Final = 3
-SAME_AS: Final = 4
-# Reasons of cancels and rejects.
-NONE: Final = 0
-CLIENT: Final = 1
-FAK_REST: Final = 2
-FOK_KILL: Final = 3
-SESSION_END: Final = 4
-PRICE_LIMIT: Final = 5
-FUNDS: Final = 6
-POSITION: Final = 7
-NO_MARKET: Final = 8
-# What an order wants to do with the client's position.
-OPEN: Final = 0
-PREFER_CLOSE: Final = 1
-MUST_CLOSE: Final = 2
-NO_FUNDS: Final = 3
+from pipelines.simulation.codes import (
+    AGGRESSIVE,
+    CANCEL,
+    CLIENT,
+    FAIR,
+    FAK_REST,
+    FOK,
+    FOK_KILL,
+    FUNDS,
+    LIMIT,
+    MARKET,
+    MUST_CLOSE,
+    NEW,
+    NO_FUNDS,
+    NO_MARKET,
+    NONE,
+    OPEN,
+    PASSIVE,
+    POSITION,
+    PRICE_LIMIT,
+    REJECT,
+    SAME_AS,
+    SESSION_END,
+)
+from pipelines.simulation.queues import (
+    COMPILE,
+    execute,
+    insert_order,
+    lots_within,
+    record,
+    remove_order,
+)
 
 TICK_INTERVAL: Final = 500_000
-_COMPILE: Final[dict[str, Any]] = {"cache": True, "nogil": True}
 
 
-@njit(**_COMPILE)
+@njit(**COMPILE)
 def match(
     act_time, act_order, act_cancel,
     side, lots, order_type, style, distance, fair, want, may_self, account, client, same_as,
@@ -108,10 +110,7 @@ def match(
     changed = False
 
     for a in range(n_actions + 1):
-        if a < n_actions:
-            now = act_time[a]
-        else:
-            now = closes_at
+        now = act_time[a] if a < n_actions else closes_at
         if in_auction and (now >= auction_to or a == n_actions):
             in_auction = False
             _uncross(
@@ -141,9 +140,9 @@ def match(
         s = side[o]
         if act_cancel[a] == 1:
             if live[o]:
-                _remove(o, low, head, tail, level_lots, best, after, before, rest, live, side,
+                remove_order(o, low, head, tail, level_lots, best, after, before, rest, live, side,
                         price, account, offset, held)  # fmt: skip
-                _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+                record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                        counts, now, o, CANCEL, price[o], rest[o], 0, -1, CLIENT)  # fmt: skip
                 rest[o] = 0
                 changed = True
@@ -169,10 +168,8 @@ def match(
         elif style[o] == AGGRESSIVE:
             anchor = other if has_other else fair_level
             level = anchor + sign * distance[o]
-            if s == 0:  # nobody chases a price far from what the contract is worth
-                level = min(level, fair_level + reach)
-            else:
-                level = max(level, fair_level - reach)
+            # Nobody chases a price far from what the contract is worth.
+            level = min(level, fair_level + reach) if s == 0 else max(level, fair_level - reach)
             level = min(max(level, 0), levels - 1)
         elif style[o] == FAIR:
             level = min(max(fair_level - sign * distance[o], 0), levels - 1)
@@ -202,21 +199,21 @@ def match(
                 offset[o] = 1
                 reason = POSITION
         if reason != NONE:
-            _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+            record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                    counts, now, o, REJECT, price[o], sent[o], 0, -1, reason)  # fmt: skip
             continue
         if offset[o] > 0:
             held[offset[o] - 1, account[o], 1 - s] -= sent[o]
         rest[o] = sent[o]
         live[o] = True
-        _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+        record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                counts, now, o, NEW, price[o], sent[o], sent[o], -1, NONE)  # fmt: skip
         changed = True
 
         if not in_auction:
             matches = True
             if kind == FOK:
-                matches = _available(s, level, level_lots, best, levels) >= rest[o]
+                matches = lots_within(s, level, level_lots, best, levels) >= rest[o]
             while matches and rest[o] > 0:
                 other = best[1 - s]
                 if s == 0:
@@ -227,15 +224,15 @@ def match(
                 maker = head[1 - s, other]
                 if client[maker] == client[o] and not may_self[o] and kind != FOK:
                     # The client's own software takes its resting order back first.
-                    _remove(maker, low, head, tail, level_lots, best, after, before, rest, live,
-                            side, price, account, offset, held)  # fmt: skip
-                    _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade,
+                    remove_order(maker, low, head, tail, level_lots, best, after, before, rest,
+                                 live, side, price, account, offset, held)  # fmt: skip
+                    record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade,
                            ev_reason, counts, now, maker, CANCEL, price[maker], rest[maker], 0,
                            -1, CLIENT)  # fmt: skip
                     rest[maker] = 0
                     continue
                 quantity = min(rest[o], rest[maker])
-                _trade(
+                execute(
                     now, price[maker], quantity, o, maker, head, tail, level_lots, best, after,
                     before, rest, live, side, price, low, account, offset, held, ev_time,
                     ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
@@ -250,17 +247,17 @@ def match(
                 live[o] = False
                 if offset[o] > 0:
                     held[offset[o] - 1, account[o], 1 - s] += rest[o]
-                _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+                record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                        counts, now, o, CANCEL, price[o], rest[o], 0, -1, reason)  # fmt: skip
                 rest[o] = 0
         if rest[o] == 0:
             live[o] = False
         else:
-            _insert(o, s, level, head, tail, level_lots, best, after, before, rest)
+            insert_order(o, s, level, head, tail, level_lots, best, after, before, rest)
 
     for o in range(n_orders):  # what still rests when the day ends
         if live[o]:
-            _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+            record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                    counts, closes_at, o, CANCEL, price[o], rest[o], 0, -1, SESSION_END)  # fmt: skip
     n, m, k = counts
     return (
@@ -270,131 +267,7 @@ def match(
     )  # fmt: skip
 
 
-@njit(**_COMPILE)
-def _event(
-    ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason, counts,
-    now, order, kind, price, lots, rest, trade, reason,
-):  # fmt: skip
-    n = counts[0]
-    ev_time[n] = now
-    ev_order[n] = order
-    ev_type[n] = kind
-    ev_price[n] = price
-    ev_lots[n] = lots
-    ev_rest[n] = rest
-    ev_trade[n] = trade
-    ev_reason[n] = reason
-    counts[0] = n + 1
-
-
-@njit(**_COMPILE)
-def _insert(o, s, level, head, tail, level_lots, best, after, before, rest):
-    last = tail[s, level]
-    before[o] = last
-    after[o] = -1
-    if last >= 0:
-        after[last] = o
-    else:
-        head[s, level] = o
-    tail[s, level] = o
-    level_lots[s, level] += rest[o]
-    if s == 0:
-        best[0] = max(best[0], level)
-    else:
-        best[1] = min(best[1], level)
-
-
-@njit(**_COMPILE)
-def _unlink(o, s, level, head, tail, level_lots, best, after, before):
-    if before[o] >= 0:
-        after[before[o]] = after[o]
-    else:
-        head[s, level] = after[o]
-    if after[o] >= 0:
-        before[after[o]] = before[o]
-    else:
-        tail[s, level] = before[o]
-    levels = level_lots.shape[1]
-    if s == 0:
-        while best[0] >= 0 and level_lots[0, best[0]] == 0:
-            best[0] -= 1
-    else:
-        while best[1] < levels and level_lots[1, best[1]] == 0:
-            best[1] += 1
-
-
-@njit(**_COMPILE)
-def _remove(
-    o, low, head, tail, level_lots, best, after, before, rest, live, side, price, account,
-    offset, held,
-):  # fmt: skip
-    s = side[o]
-    level = price[o] - low
-    level_lots[s, level] -= rest[o]
-    live[o] = False
-    if offset[o] > 0:
-        held[offset[o] - 1, account[o], 1 - s] += rest[o]
-    _unlink(o, s, level, head, tail, level_lots, best, after, before)
-
-
-@njit(**_COMPILE)
-def _available(s, level, level_lots, best, levels):
-    total = np.int64(0)
-    if s == 0:
-        for k in range(best[1], min(level, levels - 1) + 1):
-            total += level_lots[1, k]
-    else:
-        for k in range(best[0], level - 1, -1):
-            total += level_lots[0, k]
-    return total
-
-
-@njit(**_COMPILE)
-def _trade(
-    now, at, quantity, taker, maker, head, tail, level_lots, best, after, before, rest, live,
-    side, price, low, account, offset, held, ev_time, ev_order, ev_type, ev_price, ev_lots,
-    ev_rest, ev_trade, ev_reason, tr_time, tr_price, tr_lots, tr_buy, tr_sell, counts, stats,
-    taker_is_new,
-):  # fmt: skip
-    trade = counts[1]
-    buy = taker if side[taker] == 0 else maker
-    sell = maker if side[taker] == 0 else taker
-    tr_time[trade] = now
-    tr_price[trade] = at
-    tr_lots[trade] = quantity
-    tr_buy[trade] = buy
-    tr_sell[trade] = sell
-    counts[1] = trade + 1
-    for side_of in range(2):
-        o = taker if side_of == 0 else maker
-        rest[o] -= quantity
-        s = side[o]
-        if offset[o] == 0:
-            held[1, account[o], s] += quantity
-        if side_of == 1 or not taker_is_new:
-            level = price[o] - low
-            level_lots[s, level] -= quantity
-            if rest[o] == 0:
-                live[o] = False
-                _unlink(o, s, level, head, tail, level_lots, best, after, before)
-        _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
-               counts, now, o, FILL, at, quantity, rest[o], trade, NONE)  # fmt: skip
-    stats[0] = at
-    if stats[1] < 0:
-        stats[1] = at
-        stats[2] = at
-        stats[3] = at
-    stats[2] = max(stats[2], at)
-    stats[3] = min(stats[3], at)
-    stats[4] += quantity
-    stats[5] += quantity * np.int64(at)
-    if offset[buy] == 0 and offset[sell] == 0:
-        stats[6] += quantity
-    elif offset[buy] > 0 and offset[sell] > 0:
-        stats[6] -= quantity
-
-
-@njit(**_COMPILE)
+@njit(**COMPILE)
 def _uncross(
     now, low, head, tail, level_lots, best, after, before, rest, live, side, client, account,
     offset, price, held, may_self, prev_settle, ev_time, ev_order, ev_type, ev_price, ev_lots,
@@ -423,18 +296,18 @@ def _uncross(
         if volume > most or (
             volume == most and (left < surplus or (left == surplus and far < gap))
         ):
-            at, most, surplus, gap = k, volume, left, far
+            at, most, surplus, gap = np.int64(k), volume, left, far
     while best[0] >= at and best[1] <= at:
         bid = head[0, best[0]]
         ask = head[1, best[1]]
         if client[bid] == client[ask] and not may_self[bid]:
-            _remove(ask, low, head, tail, level_lots, best, after, before, rest, live, side,
+            remove_order(ask, low, head, tail, level_lots, best, after, before, rest, live, side,
                     price, account, offset, held)  # fmt: skip
-            _event(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
+            record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                    counts, now, ask, CANCEL, price[ask], rest[ask], 0, -1, CLIENT)  # fmt: skip
             rest[ask] = 0
             continue
-        _trade(
+        execute(
             now, at + low, min(rest[bid], rest[ask]), bid, ask, head, tail, level_lots, best,
             after, before, rest, live, side, price, low, account, offset, held, ev_time,
             ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason, tr_time,

@@ -69,6 +69,11 @@ class Held:
     lots: NDArray[np.int64]
 
 
+NOTHING_HELD = Held(
+    np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0, np.int64)
+)
+
+
 def settlement_prices(board: Board, stats: NDArray[np.int64]) -> NDArray[np.int64]:
     """Volume-weighted mean price of the day, to the nearest tick (half up), in ticks.
 
@@ -137,7 +142,7 @@ def clear(
     """
     accounts = clients * ACCOUNTS_PER_CLIENT
     leg_side = np.where(legs.offset == 0, legs.side, 1 - legs.side).astype(np.int8)
-    moved = transfers or Held(*(np.zeros(0, t) for t in (np.int32, np.int32, np.int8, np.int64)))
+    moved = transfers or NOTHING_HELD
     code_held = _code(held.contract, held.account, held.side, accounts)
     code_leg = _code(legs.contract, legs.account, leg_side, accounts)
     code_moved = _code(moved.contract, moved.account, moved.side, accounts)
@@ -232,7 +237,7 @@ def _sum(at: NDArray[np.int64], values: NDArray[np.int64], rows: int) -> NDArray
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _first_in_first_out(row, offset, price, lots, prev_settle, rows):  # type: ignore[no-untyped-def]
     """Sum (close price - reference) x lots per position row; legs sorted by row, then time."""
     realised = np.zeros(rows, np.int64)

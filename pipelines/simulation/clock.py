@@ -7,7 +7,7 @@ date's calendar day, so that a night session has smaller times than the day sess
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -79,5 +79,4 @@ def day_offset(trade_date: date) -> int:
 
 def epoch_of_clock(trade_date: date) -> int:
     """Microseconds since 1970-01-01 (local wall time) at clock zero."""
-    midnight = datetime.combine(TradingCalendar.default().previous(trade_date), datetime.min.time())
-    return int((midnight - datetime(1970, 1, 1)) / timedelta(microseconds=1))
+    return (TradingCalendar.default().previous(trade_date) - date(1970, 1, 1)).days * DAY

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.simulation import book
+from pipelines.simulation import codes
 from pipelines.simulation.board import Board
 from pipelines.simulation.clock import SECOND, Sessions
 from pipelines.simulation.orders import (
@@ -88,26 +88,26 @@ def draw_orders(
     maker = kind == MARKET_MAKER
 
     roll = rng.random(count)
-    style = np.where(roll < _PASSIVE[kind], book.PASSIVE, book.AGGRESSIVE)
-    style = np.where(roll > _AGGRESSIVE[kind], book.FAIR, style).astype(np.int8)
+    style = np.where(roll < _PASSIVE[kind], codes.PASSIVE, codes.AGGRESSIVE)
+    style = np.where(roll > _AGGRESSIVE[kind], codes.FAIR, style).astype(np.int8)
     unit = busy.unit[contract]
     depth = np.floor(rng.pareto(1.4, count) * 1.2 * unit)
     distance = np.minimum(depth, 60 * unit) - (rng.random(count) < 0.12)
-    distance = np.where(style == book.AGGRESSIVE, rng.integers(0, 3, count), distance)
+    distance = np.where(style == codes.AGGRESSIVE, rng.integers(0, 3, count), distance)
     around = np.round(rng.normal(0.6, 1.2, count) * unit * 3)
     quoted = np.round((0.8 + rng.gamma(2.0, 0.8, count)) * unit)
-    distance = np.where(style == book.FAIR, np.where(maker, quoted, around), distance)
+    distance = np.where(style == codes.FAIR, np.where(maker, quoted, around), distance)
 
     roll = rng.random(count)
     order_type = np.zeros(count, np.int8)
     edge = _FAK[kind]
-    order_type[roll < edge] = book.FAK
-    order_type[(roll >= edge) & (roll < edge + _FOK[kind])] = book.FOK
+    order_type[roll < edge] = codes.FAK
+    order_type[(roll >= edge) & (roll < edge + _FOK[kind])] = codes.FOK
     edge = edge + _FOK[kind]
-    order_type[(roll >= edge) & (roll < edge + _MARKET[kind])] = book.MARKET
-    order_type[auction] = book.LIMIT
-    style = np.where(order_type > 0, book.AGGRESSIVE, style)
-    style = np.where(auction & ~maker & (style != book.FAIR), book.FAIR, style)
+    order_type[(roll >= edge) & (roll < edge + _MARKET[kind])] = codes.MARKET
+    order_type[auction] = codes.LIMIT
+    style = np.where(order_type > 0, codes.AGGRESSIVE, style)
+    style = np.where(auction & ~maker & (style != codes.FAIR), codes.FAIR, style)
     distance = np.where(order_type > 0, rng.integers(0, 3, count), distance)
 
     lean = np.tanh(rng.normal(0.0, 0.35, people.clients))[client]
@@ -115,12 +115,12 @@ def draw_orders(
     lots = _lots(rng, _MEDIAN_LOTS[kind])
     want = (rng.random(count) < _CLOSES[kind]).astype(np.int8)
     odd = rng.random(count)
-    want[odd < 0.0022] = book.NO_FUNDS
-    want[(odd >= 0.0022) & (odd < 0.0036)] = book.MUST_CLOSE
-    outside = (odd > 0.9975) & (order_type == book.LIMIT)
+    want[odd < 0.0022] = codes.NO_FUNDS
+    want[(odd >= 0.0022) & (odd < 0.0036)] = codes.MUST_CLOSE
+    outside = (odd > 0.9975) & (order_type == codes.LIMIT)
     limit = np.where(side == 0, board.high[contract], board.low[contract])
     beyond = limit + np.where(side == 0, 1, -1) * rng.integers(1, 40, count)
-    style = np.where(outside, book.ABSOLUTE, style).astype(np.int8)
+    style = np.where(outside, codes.ABSOLUTE, style).astype(np.int8)
     distance = np.where(outside, beyond, distance)
 
     hedge = np.zeros(count, np.int8)
@@ -129,7 +129,7 @@ def draw_orders(
     hedge[maker] = MARKET_MAKING
     life = _MEDIAN_LIFE[kind] * np.exp(rng.normal(0.0, 1.3, count))
     ends = trading + (life * SECOND).astype(np.int64) + 1000
-    cancels = (rng.random(count) < _CANCELS[kind]) & (ends < bound) & (order_type == book.LIMIT)
+    cancels = (rng.random(count) < _CANCELS[kind]) & (ends < bound) & (order_type == codes.LIMIT)
     cancel = np.where(cancels, _clock(board, contract, ends), NO_CANCEL)
     time = np.where(auction, _auction_time(rng, board, contract), clock)
     careless = rng.random(count) < np.where(kind == PROGRAMME, 0.004, 0.0015)
@@ -154,7 +154,7 @@ def draw_orders(
 
 def _two_sided(orders: Orders, maker: NDArray[np.bool_], rng: np.random.Generator) -> Orders:
     """Market makers quote both sides: half of their orders become the other half's ask."""
-    rows = np.flatnonzero(maker & (orders.style == book.FAIR) & (orders.want < book.MUST_CLOSE))
+    rows = np.flatnonzero(maker & (orders.style == codes.FAIR) & (orders.want < codes.MUST_CLOSE))
     kept = np.ones(len(orders), bool)
     bids = rows[rng.random(len(rows)) < 0.5]
     kept[np.setdiff1d(rows, bids)] = False

@@ -89,7 +89,7 @@ def quotes(
                     PRESETTLEMENTPRICE=_price(known, tick),
                     ZD1_CHG=_price(last - known, tick) if traded else "",
                     ZD2_CHG=_price(settled - known, tick),
-                )  # fmt: skip
+                )
             )
             total += (volume, int(turnover[i]), int(interest[i]), int(change[i]))
         rows.append(_sum_row(group, f"{group}_f", name, "小计", total))
@@ -177,7 +177,7 @@ def stock_rows(
                         "0",
                         stock[place],
                         change[place],
-                    )  # fmt: skip
+                    )
                 )
             area = (index, region)
             rows.append(row("合计$$Subtotal", region, 100000, "1", stock[area], change[area]))
@@ -209,7 +209,7 @@ def public_deliveries(
                 part,
                 {**body, "o_curinstrument": kx},
                 len(kx),
-            )  # fmt: skip
+            )
         )
         made.append(
             _public(
@@ -220,7 +220,7 @@ def public_deliveries(
                 part,
                 {**body, "o_cursor": pm},
                 len(pm),
-            )  # fmt: skip
+            )
         )
         head = {
             "o_code": "0", "o_msg": "期货仓单日报查询成功", "o_tradingday": stamp,
@@ -235,7 +235,7 @@ def public_deliveries(
                 part,
                 {**head, "o_cursor": kept},
                 len(kept),
-            )  # fmt: skip
+            )
         )
     return made
 

@@ -51,7 +51,8 @@ Row = tuple[str, ...]
 def calendar_rows(trade_date: date) -> list[Row]:
     """Return every day of the trade date's year and the year before."""
     calendar = TradingCalendar.default()
-    day, rows = date(trade_date.year - 1, 1, 1), []
+    day = date(trade_date.year - 1, 1, 1)
+    rows: list[Row] = []
     while day.year <= trade_date.year:
         trades = calendar.is_trade_date(day)
         night = trades and calendar.has_night_session(day)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.simulation import book
+from pipelines.simulation import codes
 from pipelines.simulation.board import Board
 from pipelines.simulation.clearing import Legs
 from pipelines.simulation.clock import SECOND, day_offset, epoch_of_clock
@@ -49,7 +49,7 @@ def order_event_table(
     client = orders.client[order]
     contract = orders.contract[order]
     entered = session_of(board, orders.time)
-    market = (orders.order_type[order] == book.MARKET) & (events.kind != book.FILL)
+    market = (orders.order_type[order] == codes.MARKET) & (events.kind != codes.FILL)
     members = [m.member_id for m in people.members]
     rows = len(order)
     return table(

@@ -273,7 +273,8 @@ def _move_stock(
     drift = rng.normal(0.0, 0.012, len(before))[:, None, None]
     noise = rng.normal(0.0, 0.02, before.shape) * (rng.random(before.shape) < 0.4)
     moved = np.round(before * (drift * (noise != 0) + noise) / unit).astype(np.int64) * unit
-    return np.maximum(before + moved, 0)
+    after: NDArray[np.int64] = np.maximum(before + moved, 0)
+    return after
 
 
 def _moves(board: Board, settle: NDArray[np.int64]) -> NDArray[np.float64]:
