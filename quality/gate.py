@@ -61,7 +61,11 @@ def decide(
         faults.append("failing rows were to be quarantined, but none were")
     if moves and built > 0 and accepted == 0:
         blocking.append(f"all {built} rows were rejected: nothing would be left to publish")
-    reasons = (*(f"gate fault: {f}" for f in faults), *blocking, *_ignored(decisions, product, blocking))
+    reasons = (
+        *(f"gate fault: {f}" for f in faults),
+        *blocking,
+        *_ignored(decisions, product, blocking),
+    )
     decision: VerdictKind = "publish_with_quarantine" if quarantined else "publish"
     if faults or blocking:
         decision = "block"
