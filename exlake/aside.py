@@ -1,0 +1,61 @@
+"""What is in quarantine now: rows of the batch that each interval's ledger row names."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from exlake.lake import Lake
+from pipelines.engine.rows import READABLE
+
+
+def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[dict[str, Any]]:
+    """Quarantined and blocked rows of a product that count, in order of interval and line.
+
+    Rows of batches that a later one replaced, or that were never committed, don't count.
+    """
+    from deltalake import DeltaTable
+
+    from pipelines.engine.ledgers import INTERVAL
+    from pipelines.engine.quarantine import quarantine_path
+
+    path = quarantine_path(lake.settings.home, product)
+    if not (path / "_delta_log").is_dir():
+        return []
+    batches: dict[str, set[str]] = {}
+    for row in lake.ledgers.read(INTERVAL, where={"product": [product]}):
+        if row.state in READABLE or row.state == "blocked":
+            batches[row.interval] = {row.batch_id}
+    wanted = [interval] if interval else sorted(batches)
+    rows: list[dict[str, Any]] = (
+        DeltaTable(str(path)).to_pyarrow_table(partitions=[("interval", "in", wanted)]).to_pylist()
+        if wanted
+        else []
+    )
+    counting = [r for r in rows if r["batch_id"] in batches.get(r["interval"], ())]
+    return sorted(counting, key=lambda r: (r["interval"], r["delivery_id"] or "", r["row_number"] or 0))
+
+
+def counted(
+    lake: Lake, product: str | None, span: tuple[date, date] | None
+) -> list[dict[str, Any]]:
+    """Rows put aside per product, interval, state and rule; a row counts once for each rule."""
+    products = [product] if product else sorted(lake.catalogue.contracts)
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    for each in products:
+        lake.catalogue[each]
+        for row in current_rows(lake, each):
+            if span and not _within(row["interval"], span):
+                continue
+            for rule in json.loads(row["rules"] or "[]"):
+                found[each, row["interval"], row["state"], rule] += 1
+    return [
+        {"product": p, "interval": i, "state": s, "rule": r, "rows": n}
+        for (p, i, s, r), n in sorted(found.items())
+    ]
+
+
+def _within(interval: str, span: tuple[date, date]) -> bool:
+    return interval == "all" or span[0].isoformat() <= interval <= span[1].isoformat()

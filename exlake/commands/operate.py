@@ -1,0 +1,66 @@
+"""Commands for the operator: demo, demo-real, up, down, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from exlake.printing import AsJson, listing
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (demo, up, down, doctor):
+        app.command()(command)
+    app.command("demo-real")(demo_real)
+
+
+def demo(
+    scale: Annotated[str, typer.Option(help="tiny, small, medium or exchange.")] = "small",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+) -> None:
+    """Simulate three trade dates, run the DAGs over them, publish, and show the outcome."""
+    from exlake.demo import run_demo
+
+    run_demo(scale, seed)
+
+
+def demo_real(
+    data: Annotated[Path, typer.Option("--data", help="A folder with some of the real files.")],
+) -> None:
+    """Land real files and run the same DAGs, contracts and gate over them (in ./lake-real)."""
+    from exlake.demo_real import run_demo_real
+
+    run_demo_real(data)
+
+
+def up() -> None:
+    """Start Airflow on 127.0.0.1, wait until it is healthy, and print its address."""
+    from exlake.lake import open_lake
+    from exlake.standalone import start
+
+    typer.echo(start(open_lake().settings, say=typer.echo))
+
+
+def down() -> None:
+    """Stop the Airflow that `up` started, and nothing else."""
+    from exlake.lake import open_lake
+    from exlake.standalone import stop
+
+    typer.echo(stop(open_lake().settings))
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check Java, jars, versions, disk, ports and folders; say how to mend each. Exit 1 if any."""
+    from dataclasses import asdict
+
+    from exlake.doctor import examine
+    from pipelines.engine.settings import load_settings
+
+    findings = examine(load_settings())
+    columns = ("check", "state", "found", "mend")
+    listing([asdict(f) for f in findings], columns, title="exlake doctor", as_json=as_json)
+    if any(f.state == "broken" for f in findings):
+        raise typer.Exit(1)
