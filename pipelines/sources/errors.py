@@ -55,7 +55,7 @@ class EncodingMismatchError(DeliveryError):
         self.tried, self.offset = tuple(tried), offset
         super().__init__(
             file,
-            f"the text is not {' or '.join(tried)}: {detail} at byte {offset} of the unpacked text.",
+            f"the text is not {' or '.join(tried)}: {detail} at byte {offset}, unpacked.",
             "deliver the file in one of these encodings, or add the encoding to the format.",
         )
 
@@ -111,7 +111,7 @@ class ManifestError(DeliveryError):
     def __init__(self, file: str, reason: str) -> None:
         self.reason = reason
         super().__init__(
-            file, f"the manifest is wrong: {reason}.", "deliver a corrected manifest beside the file."
+            file, f"the manifest is wrong: {reason}.", "deliver a corrected one beside the file."
         )
 
 

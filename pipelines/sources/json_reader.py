@@ -114,9 +114,7 @@ def _open(file: TextFile, form: Format) -> tuple[dict[str, Any], list[Record]]:
             header[key] = msgspec.json.decode(raw)
         elif key in form.sections:
             records += [(key, r) for r in _list(file, key, raw)]
-        elif f"{key}.*" in form.sections:
-            records += [(f"{key}.{k}", r) for k, r in _map(file, key, raw).items()]
-        elif "*.*" in form.sections:
+        elif f"{key}.*" in form.sections or "*.*" in form.sections:
             records += [(f"{key}.{k}", r) for k, r in _map(file, key, raw).items()]
     first = form.sections[0] if form.sections else ""
     if "*" not in first and first not in top:

@@ -197,7 +197,7 @@ class _Landing:
         match = next(iter([*named, *candidates]), None)
         contract = match.contract if match else None
         dataset = contract.name if contract else manifest.dataset if manifest else "unknown"
-        system = (contract.source if contract else manifest.system if manifest else None) or "unknown"
+        said = contract.source if contract else manifest.system if manifest else None
         day = match.interval if match else None
         interval = day.isoformat() if day else manifest.interval if manifest else "all"
         try:
@@ -208,7 +208,7 @@ class _Landing:
         sequence = manifest.sequence if manifest else 0
         return Delivery(
             delivery_id=delivery_id(dataset, interval, sequence, sha256),
-            system=system,
+            system=said or "unknown",
             dataset=dataset,
             interval=interval,
             mode=manifest.mode if manifest else match.format.mode if match else "full",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -13,7 +14,20 @@ from pipelines.sources import csv_reader, json_reader, lines_reader, parquet_rea
 from pipelines.sources.base import Limits
 from pipelines.sources.text import TextFile, inspect_text
 
-_TEXT = {
+
+class TextReader(Protocol):
+    """A module that reads one kind of text file."""
+
+    def probe(self, file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
+        """How the file differs from the format; empty when it fits."""
+
+    def batches(
+        self, file: TextFile, form: Format, contract: Contract
+    ) -> Iterator[pa.RecordBatch]:
+        """The file's records as text, in file order."""
+
+
+_TEXT: dict[str, TextReader] = {
     "csv": csv_reader,
     "json": json_reader,
     "dat": json_reader,

@@ -245,7 +245,7 @@ def _read_all(
         size += batch.nbytes
         if not filled:
             filled = not keys or holds_data(batch.column("record").to_pylist(), keys)
-        kept = kept + [batch] if kept is not None and size <= KEEP_ROWS_BYTES else None
+        kept = [*kept, batch] if kept is not None and size <= KEEP_ROWS_BYTES else None
     return rows, kept, filled and rows > 0
 
 
