@@ -143,14 +143,14 @@ def changed_range(
           struct(true AS present, struct({values}) AS content) AS mark
         FROM {{{side}}} WHERE known_to IS NULL
         UNION ALL
-        SELECT {keys}, '{side}', valid_to, struct(false AS present, if(true, NULL, struct({values})) AS content)
+        SELECT {keys}, '{side}', valid_to,
+          struct(false AS present, if(true, NULL, struct({values})) AS content)
         FROM {{{side}}} WHERE known_to IS NULL AND valid_to IS NOT NULL
         """
         for side in ("old", "new")
     )
-    row = (
-        old.sparkSession.sql(
-            f"""
+    row = old.sparkSession.sql(
+        f"""
         WITH marks AS ({marks}), turns AS (
           SELECT {keys}, at, max(mark) FILTER (WHERE side = 'old') AS old_mark,
             max(mark) FILTER (WHERE side = 'new') AS new_mark
@@ -165,11 +165,9 @@ def changed_range(
           coalesce(bool_or(until IS NULL), false) AS endless
         FROM filled WHERE NOT (old_mark.content <=> new_mark.content)
         """,
-            old=old,
-            new=new,
-        )
-        .collect()[0]
-    )
+        old=old,
+        new=new,
+    ).collect()[0]
     if row["first"] is None:
         return None
     return ChangedRange(row["first"], None if row["endless"] else row["until"])

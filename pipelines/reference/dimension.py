@@ -88,4 +88,3 @@ def _with_order(contract: Contract) -> Contract:
         for name, type_ in ORDER_COLUMNS
     )
     return contract.model_copy(update={"columns": (*contract.columns, *extra)})
-

@@ -1,4 +1,4 @@
-"""Order events"""
+"""Order events: new orders, fills, cancellations and rejections."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 @job("silver.order_event", version=1, inputs=(same("bronze.order_event"),))
 def order_event(inputs: Inputs) -> DataFrame:
-    """One row per  new orders, fills, cancellations and rejections.:order event, as delivered, typed."""
+    """One row per order event, as delivered, typed."""
     return delivered_rows(inputs, "bronze.order_event")

@@ -47,7 +47,7 @@ def state_known_at(changes: list[Change], known: int) -> dict[int, Change]:
     return believed
 
 
-def view(changes: list[Change], known: int, business: int) -> str | None | bool:
+def view(changes: list[Change], known: int, business: int) -> str | bool | None:
     """The attribute valid on a business date as known at a date; False: no version."""
     believed = state_known_at(changes, known)
     starts = [start for start in believed if start <= business]
