@@ -129,7 +129,8 @@ class Ledgers:
     def latest_intervals(self, *, periods: Iterable[str] | None = None) -> list[IntervalRow]:
         """The newest row of every (product, interval), by ledger sequence."""
         table = self.arrow(INTERVAL, periods=periods)
-        return rows_of(INTERVAL, table.take(_positions(last_of_each(table, ("product", "interval")))))
+        newest = sorted(last_of_each(table, ("product", "interval")))
+        return rows_of(INTERVAL, table.take(pa.array(newest, pa.int64())))
 
     def compact(self) -> None:
         """Maintenance: compact every ledger now and drop files nothing needs any more."""
@@ -155,6 +156,7 @@ class Ledgers:
             str(path) if table is None else table,
             _table(ledger, numbered),
             mode="append",
+            schema_mode="merge" if table is not None else None,
             partition_by=[PERIOD] if ledger.by_interval and table is None else None,
             configuration=CONFIGURATION if table is None else None,
             writer_properties=WriterProperties(compression="ZSTD"),

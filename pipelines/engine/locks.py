@@ -65,6 +65,12 @@ def holder_of(path: Path) -> int | None:
         os.close(fd)
 
 
+def thread_lock(path: Path) -> threading.Lock:
+    """The lock that keeps this process's threads apart at ``path``."""
+    with _threads_guard:
+        return _threads.setdefault(str(path.absolute()), threading.Lock())
+
+
 @contextmanager
 def locked(path: Path, *, wait_seconds: float = 30.0) -> Iterator[None]:
     """Hold the lock of ``path`` (created 0600 in a 0700 folder) while the block runs.
@@ -73,8 +79,7 @@ def locked(path: Path, *, wait_seconds: float = 30.0) -> Iterator[None]:
     """
     until = time.monotonic() + wait_seconds
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _threads_guard:
-        mine = _threads.setdefault(str(path.absolute()), threading.Lock())
+    mine = thread_lock(path)
     if not mine.acquire(timeout=max(wait_seconds, 0.0)):
         raise LockHeldError(path, os.getpid(), wait_seconds)
     try:

@@ -205,4 +205,4 @@ def _standing(ledgers: Ledgers, periods: Sequence[str] | None) -> list[IntervalR
     )
     seen = [r and f is not None for r, f in zip(readable, fingerprints, strict=True)]
     keep |= last_of_each(table, key, seen)
-    return rows_of(INTERVAL, table.take(sorted(keep)))
+    return rows_of(INTERVAL, table.take(pa.array(sorted(keep), pa.int64())))

@@ -175,7 +175,9 @@ def dump(node: ast.AST) -> str:
         for name, value in _fields(node)
         if value is not None and value != []
     ]
-    return f"{type(node).__name__}({','.join(body)})"
+    # An annotated constant means what the plain one means.
+    kind = "Assign" if isinstance(node, ast.AnnAssign) else type(node).__name__
+    return f"{kind}({','.join(body)})"
 
 
 def _dump_value(value: object) -> str:
@@ -191,7 +193,6 @@ _SILENT = frozenset({"annotation", "returns", "type_comment", "type_params", "ki
 
 def _fields(node: ast.AST) -> Iterator[tuple[str, object]]:
     if isinstance(node, ast.AnnAssign):
-        # An annotated constant means what the plain one means.
         yield from (("targets", [node.target]), ("value", node.value))
         return
     for name, value in ast.iter_fields(node):

@@ -28,7 +28,7 @@ DATES = st.sampled_from(CALENDAR.trade_dates[30:-30])
 def test_bundled_calendar_equals_the_library() -> None:
     """The bundled file is what exchange_calendars says, no more and no less."""
     fresh = from_library()
-    assert CALENDAR == fresh
+    assert fresh == CALENDAR
     assert BUNDLED.read_text(encoding="ascii") == encode(fresh.trade_dates, fresh.last_day)
 
 
