@@ -36,7 +36,7 @@ class MaskKeyError(TerminalError):
         super().__init__(
             f"the mask key {path.name} {problem}.",
             next_step="restore the file from the backup with mode 0600; a new key would change "
-            "every masked id (that is `exlake keys rotate`).",
+            "every masked id (`python -m catalog.keys AUDIENCE` makes one on purpose).",
         )
 
 

@@ -107,3 +107,16 @@ def _fsync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+if __name__ == "__main__":  # python -m catalog.keys AUDIENCE
+    import sys
+
+    from catalog.audience import pick
+    from contracts.load import load_catalogue
+    from pipelines.engine.settings import load_settings
+
+    settings = load_settings()
+    audience = pick(load_catalogue(settings.contracts_dir).audiences, sys.argv[1]).name
+    fresh = rotate_key(settings.secrets, audience)
+    print(f"{audience}: key {fresh.version}; every masked id changes with the next publication")

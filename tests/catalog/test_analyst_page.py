@@ -1,0 +1,142 @@
+"""docs/analyst.md, and the real contracts, against a file published from generated rows."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from catalog.audience import products_of
+from catalog.masking import mask_plan
+from catalog.publish import publish, published_path
+from catalog.query import run_query
+from contracts.catalogue import Catalogue
+from contracts.load import load_catalogue
+from contracts.model import Column, Contract
+from pipelines.engine.settings import Settings
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "analyst.md"
+BLOCK = re.compile(r"```sql\n-- name: (\w+)\n(.*?)```", re.S)
+QUESTIONS = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+SECRET = "TOPSECRET"
+
+
+def value(column: Column, contract: Contract, day: date, n: int, catalogue: Catalogue) -> Any:
+    """A value that joins with equally named columns of other products."""
+    name, kind = column.name, column.type
+    if name in (contract.interval_column, "calendar_date"):
+        return day
+    if name == "prev_trade_date":
+        return day - timedelta(1)
+    if name in ("valid_to", "known_to"):
+        return None
+    if kind == "date":
+        return date(2026, 1, 1)
+    if column.classification > 2:
+        return f"{SECRET}{n // 2:04d}" if kind == "string" else None
+    if name == "side":
+        return "BS"[n % 2]
+    if column.code_list:
+        return catalogue.code_lists[column.code_list].codes[0]
+    simple: dict[str, Any] = {
+        "string": f"{name}1",
+        "int": n + 1,
+        "bigint": 10 + n,
+        "boolean": True,
+        "timestamp": datetime(day.year, day.month, day.day, 1, n, tzinfo=UTC),
+    }
+    return simple[kind] if kind in simple else Decimal("1.5")
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """The Arrow type of a contract's type."""
+    if found := re.fullmatch(r"decimal\((\d+),(\d+)\)", kind):
+        return pa.decimal128(int(found[1]), int(found[2]))
+    return {
+        "string": pa.string(),
+        "int": pa.int32(),
+        "bigint": pa.int64(),
+        "boolean": pa.bool_(),
+        "date": pa.date32(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+    }[kind]
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Every product of the real contracts, two trade dates, generated rows, published."""
+    settings = Settings(home=tmp_path_factory.mktemp("real") / "lake")
+    catalogue = load_catalogue()
+    for contract in catalogue.contracts.values():
+        if contract.layer == "bronze":
+            continue
+        rows = [
+            {c.name: value(c, contract, day, n, catalogue) for c in contract.columns}
+            for day in DAYS
+            for n in range(4)
+        ]
+        schema = pa.schema([(c.name, arrow_type(c.type)) for c in contract.columns])
+        write_deltalake(
+            str(settings.table(contract.product)),
+            pa.Table.from_pylist(rows, schema=schema),
+            partition_by=[contract.interval_column] if contract.interval_column else None,
+        )
+    publish(settings, catalogue, now=datetime(2026, 1, 6, 12, tzinfo=UTC))
+    return settings
+
+
+def test_there_are_ten_questions_over_several_tables() -> None:
+    """Ten questions at least, each joining two tables or comparing dates."""
+    questions = {n: q for n, q in QUESTIONS.items() if n != "what_is_not_clean"}
+    assert len(questions) >= 10
+    for name, sql in questions.items():
+        tables = set(re.findall(r"(?:gold|silver)\.\w+", sql))
+        assert len(tables) >= 2, name
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_of_the_page_is_answered(published: Settings, name: str) -> None:
+    """The SQL on the page runs against a published file of the real contracts, and finds rows."""
+    answer = run_query(published, load_catalogue(), QUESTIONS[name])
+    assert answer.columns
+    if name != "what_is_not_clean":
+        assert answer.rows
+
+
+def test_no_real_contract_leaks(published: Settings) -> None:
+    """Invariant 9 over every real product: nothing above clearance is in the analysts' file."""
+    catalogue = load_catalogue()
+    analyst = catalogue.audiences["analyst"]
+    path = published_path(published, "analyst")
+    assert SECRET.encode() not in path.read_bytes()
+    assert SECRET.encode() in published_path(published, "surveillance").read_bytes()
+    file = duckdb.connect(str(path), read_only=True)
+    try:
+        for contract in products_of(analyst, catalogue.contracts):
+            plan = mask_plan(contract, analyst)
+            there = {
+                r[0] for r in file.execute(f"DESCRIBE {contract.layer}.{contract.name}").fetchall()
+            }
+            above = {c.name for c in contract.columns if c.classification > analyst.clearance}
+            assert there.isdisjoint(above - set(plan.hashed)), contract.product
+            assert not [c for c in there if c.startswith("_")]
+    finally:
+        file.close()
+
+
+def test_sort_keys_and_masks_fit_the_contracts() -> None:
+    """Every audience's plan keeps the key of every product, so that rows can be told apart."""
+    catalogue = load_catalogue()
+    for audience in catalogue.audiences.values():
+        for contract in products_of(audience, catalogue.contracts):
+            plan = mask_plan(contract, audience)
+            assert plan.published.key == contract.key, contract.product
+            assert plan.published.sort_key == contract.sort_key, contract.product
