@@ -28,7 +28,7 @@ def lint(root: Path | None = None, *, schema: Path | None = None) -> tuple[Findi
     """
     root = root or HOME
     findings: list[Finding] = []
-    for file in sorted((root / "standards").glob("*.yaml")):
+    for file in sorted((root / "standards").rglob("*.yaml")):
         findings += _todos(root, file)
     try:
         standards = load_standards(root / "standards")

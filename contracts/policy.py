@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from contracts.catalogue import Catalogue
 from contracts.implied import SCD2_COLUMNS
-from contracts.model import Column, Contract, Rule
+from contracts.model import Column, Contract, Read, Rule
 from contracts.sql_guard import SqlRefusedError, guard, outputs, unknown_columns
 
 Violation = tuple[str, str, str]
@@ -21,6 +21,7 @@ FLOWS = ("reference", "trading_day", "external", "marts")
 STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_NOT_CHINESE = re.compile(r"(?!.*(?:TODO|[\u4e00-\u9fff])).*", re.DOTALL)
 _DUE = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _LAYERS = {"bronze": 0, "silver": 1, "gold": 2}
 _NUMERIC = ("int", "bigint", "decimal")
@@ -63,7 +64,7 @@ def _header(contract: Contract, catalogue: Catalogue) -> Iterator[Violation]:
         yield "status", f"status {contract.status!r}", f"Use one of: {', '.join(STATUSES)}."
     if contract.flow not in FLOWS:
         yield "ours:flow", f"unknown flow {contract.flow!r}", f"Use one of: {', '.join(FLOWS)}."
-    if not _CHINESE.search(contract.title_zh):
+    if _NOT_CHINESE.fullmatch(contract.title_zh):
         yield "ours:titleZh", "the Chinese title holds no Chinese", "Write it in Chinese."
     if _CHINESE.search(contract.title):
         yield "schema", "the English title holds Chinese", "Write businessName in English."
@@ -138,7 +139,7 @@ def _format(pattern: str) -> Iterator[Violation]:
 
 def _column(contract: Contract, column: Column, catalogue: Catalogue) -> Iterator[Violation]:
     where = f"column:{column.name}"
-    if not _CHINESE.search(column.title_zh):
+    if _NOT_CHINESE.fullmatch(column.title_zh):
         yield where, f"{column.name}: the Chinese title holds no Chinese", "Write it in Chinese."
     if _CHINESE.search(column.title):
         yield where, f"{column.name}: the English title holds Chinese", "Write it in English."
@@ -225,6 +226,15 @@ def _is_literal(type_: str, text: str) -> bool:
     return True
 
 
+def view_columns(read: Read, target: Contract) -> list[str]:
+    """Return the columns a rule sees of a product it reads.
+
+    Rows of ``previous`` intervals also say, in ``_for_interval``, for which interval they are read.
+    """
+    names = [c.name for c in target.columns]
+    return [*names, "_for_interval"] if read.how == "previous" else names
+
+
 def _reads(contract: Contract, rule: Rule, catalogue: Catalogue) -> Iterator[Violation]:
     where = f"rule:{rule.id}"
     for read in rule.reads:
@@ -247,7 +257,7 @@ def _reads(contract: Contract, rule: Rule, catalogue: Catalogue) -> Iterator[Vio
     except SqlRefusedError as refused:
         yield where, refused.problem, refused.mend
         return
-    views = {r.product: [c.name for c in catalogue[r.product].columns] for r in rule.reads}
+    views = {r.product: view_columns(r, catalogue[r.product]) for r in rule.reads}
     for name in unknown_columns(rule, contract, views):
         yield where, f"SQL: {name}", "Use columns of batch and of the products in reads."
     wanted = {"rows": set(contract.key), "reconcile": {"expected", "actual"}}.get(rule.kind, set())

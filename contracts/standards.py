@@ -108,18 +108,33 @@ def valid_type(text: str) -> bool:
 
 
 def load_standards(folder: Path) -> Standards:
-    """Read fields.yaml, codes.yaml and audiences.yaml; a missing file is an empty standard."""
+    """Read fields.yaml, fields/*.yaml, codes.yaml and audiences.yaml.
+
+    A missing file is an empty standard; a field defined in two files is refused.
+    """
     codes = _load(folder / "codes.yaml", _code_list)
-    fields = _load(folder / "fields.yaml", _field)
-    reader = Reader(folder / "fields.yaml")
-    for name, definition in fields.items():
+    fields: dict[str, FieldDefinition] = {}
+    for file in (folder / "fields.yaml", *sorted((folder / "fields").glob("*.yaml"))):
+        _add_fields(file, fields, codes)
+    return Standards(fields, codes, _load(folder / "audiences.yaml", _audience))
+
+
+def _add_fields(
+    file: Path, fields: dict[str, FieldDefinition], codes: Mapping[str, CodeList]
+) -> None:
+    reader = Reader(file)
+    for name, definition in _load(file, _field).items():
+        if name in fields:
+            raise reader.refuse(
+                (name,), f"{name} is defined in another file too", "Keep one of the definitions."
+            )
         if definition.code_list is not None and definition.code_list not in codes:
             raise reader.refuse(
                 (name, "code_list"),
                 f"unknown code list {definition.code_list!r}",
                 "Add the list to codes.yaml, or correct the name.",
             )
-    return Standards(fields, codes, _load(folder / "audiences.yaml", _audience))
+        fields[name] = definition
 
 
 def _load(file: Path, build: Any) -> dict[str, Any]:
