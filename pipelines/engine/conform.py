@@ -67,9 +67,7 @@ def conform(
     must be the contract's. Delivered columns are text.
     """
     given = dict(expressions or {})
-    staged = df.selectExpr(
-        "*", *[f"({sql}) AS `__{name}`" for name, sql in given.items()]
-    )
+    staged = df.selectExpr("*", *[f"({sql}) AS `__{name}`" for name, sql in given.items()])
     types = dict(staged.dtypes)
     select, unparsed = [], []
     for column in contract.columns:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 CHAIN_COLUMNS = ("valid_from", "valid_to", "is_current", "known_from", "known_to")
 LINEAGE_COLUMNS = ("_delivery_id", "_row_number", "_unparsed")
@@ -56,15 +57,15 @@ def chains(
         [f"{name} IS NOT NULL" for name in (*key, "valid_from")]
         + ["change_type IN ('A', 'U', 'D')", f"({usable})"]
     )
+    # Rules may hold braces, which the SQL text below could not.
+    judged = changes.withColumn("sound", F.expr(f"coalesce({sound}, false)"))
     return changes.sparkSession.sql(
         f"""
-        WITH sorted AS (
-          SELECT *, coalesce({sound}, false) AS sound FROM {{changes}}
-        ), ranked AS (
+        WITH ranked AS (
           SELECT *, row_number() OVER (
             PARTITION BY {keys}, valid_from, _interval ORDER BY _sequence DESC, _row_number DESC
           ) AS place
-          FROM sorted WHERE sound
+          FROM {{judged}} WHERE sound
         ), stated AS (
           SELECT *, if(change_type = 'D', NULL, struct({values})) AS content
           FROM ranked WHERE place = 1
@@ -120,9 +121,9 @@ def chains(
         UNION ALL
         SELECT {keys}, {values}, valid_from, CAST(NULL AS DATE), false, _interval, _interval,
           {lineage}
-        FROM sorted WHERE NOT sound
+        FROM {{judged}} WHERE NOT sound
         """,
-        changes=changes,
+        judged=judged,
     )
 
 

@@ -40,7 +40,7 @@ class SchemaMismatchError(TerminalError):
         super().__init__(
             f"the job's columns differ from the contract: {'; '.join(wrong[:5])}.",
             product=product,
-            next_step="Make the job return the contract's columns in order, or change the contract.",
+            next_step="Return the contract's columns in order from the job, or change the contract.",
         )
 
 
@@ -102,11 +102,10 @@ class HeldWrite(Protocol):
 def can_hold(spark: SparkSession) -> bool:
     """Tell whether this Delta release has the transaction calls that holding needs."""
     try:
-        cls = spark._jvm.java.lang.Class.forName(  # type: ignore[union-attr]
-            "org.apache.spark.sql.delta.commands.WriteIntoDelta"
-        )
+        jvm: Any = spark._jvm
+        cls = jvm.java.lang.Class.forName("org.apache.spark.sql.delta.commands.WriteIntoDelta")
         names = {method.getName() for method in cls.getMethods()}
-    except Exception:  # noqa: BLE001 - any failure means: use the public API
+    except Exception:
         return False
     return "writeAndReturnCommitData" in names
 
@@ -338,7 +337,9 @@ class StagedWrite:
         frames = [
             self._spark.read.schema(self._schema)
             .option("basePath", str(part))
-            .parquet(*[f.path for f in self.files if f.interval in keep and f.path.startswith(str(part))])
+            .parquet(
+                *[f.path for f in self.files if f.interval in keep and f.path.startswith(str(part))]
+            )
             for part in self._parts
             if any(f.interval in keep and f.path.startswith(str(part)) for f in self.files)
         ]

@@ -28,7 +28,10 @@ ATTRIBUTE = "__exlake_job__"
 
 
 def same(product: str, *, optional: bool = False) -> Read:
-    """Read the same interval; ``optional``: build without it when it is not there."""
+    """Read the same interval.
+
+    ``optional``: build without it when it is not there; one that is there and blocked holds.
+    """
     return Read(product=product, how="same", optional=optional)
 
 

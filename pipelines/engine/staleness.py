@@ -171,9 +171,10 @@ class _Planner:
             if r.rule_id in self._rules_at(interval)
         ]
         record = self.state.record(self.product, interval)
-        stop = self._held(interval, record, (*inputs, *rules)) or self._waiting(
-            interval, (*inputs, *rules)
-        )
+        # An optional input need not be there; one that is there and blocked holds all the same.
+        # A rule that can do without its input is declared not due instead.
+        holding = (*inputs, *(s for s in rules if s.required or s.read.how == "previous"))
+        stop = self._held(interval, record, holding) or self._waiting(interval, (*inputs, *rules))
         if stop is not None:
             return stop
         attempt = record.attempt if record else None
@@ -253,8 +254,6 @@ class _Planner:
 
     def _held(self, interval: str, record: Record | None, slots: tuple[Slot, ...]) -> Held | None:
         for slot in slots:
-            if slot.read.optional and slot.read.how != "previous":
-                continue
             for source in slot.sources:
                 root = self.known.root(source, self.state)
                 if root is not None:

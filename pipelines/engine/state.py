@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -28,6 +29,7 @@ from pipelines.engine.ledgers import (
     rows_of,
 )
 from pipelines.engine.rows import READABLE, DecisionRow, IntervalRow
+from pipelines.engine.stored import Columns, stored_columns
 
 ALL = "all"
 Dates = tuple[date, date]
@@ -68,7 +70,7 @@ class State:
     deliveries: Deliveries = field(default_factory=dict)
     changes: Mapping[str, tuple[IntervalRow, ...]] = field(default_factory=dict)
     decisions: tuple[DecisionRow, ...] = ()
-    schemas: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    schemas: Mapping[str, Columns] = field(default_factory=dict)
 
     def record(self, product: str, interval: str) -> Record | None:
         """The record of one interval, None when nothing was ever recorded."""
@@ -139,8 +141,28 @@ def load_state(ledgers: Ledgers, graph: Graph, periods: Sequence[str] | None = N
         older = ledgers.read(DELIVERY, where={"dataset": sorted(whole)})
         delivered += [d for d in older if d.ledger_sequence not in seen]
     return replace(
-        state, deliveries=by_interval(delivered), decisions=tuple(ledgers.read(DECISION))
+        state,
+        deliveries=by_interval(delivered),
+        decisions=tuple(ledgers.read(DECISION)),
+        schemas=_schemas(ledgers.ops.parent, graph, state),
     )
+
+
+def _schemas(home: Path, graph: Graph, state: State) -> dict[str, Columns]:
+    """Stored columns of the products whose contract promises others by now (seldom any)."""
+    found = {}
+    for product in graph.built:
+        contract = graph.nodes[product].contract
+        stored = {
+            r.published.schema_fingerprint
+            for r in state.records.get(product, {}).values()
+            if r.published
+        }
+        if stored - {contract.schema_fingerprint}:
+            columns = stored_columns(home.joinpath(*product.split(".", 1)))
+            if columns is not None:
+                found[product] = columns
+    return found
 
 
 def periods_for(

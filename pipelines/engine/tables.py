@@ -34,7 +34,7 @@ class UnreadableTableError(TerminalError):
         super().__init__(
             f"the table uses {', '.join(features)}, which marts must not.",
             product=product,
-            next_step="Rebuild it with `exlake run --force`; create tables only through the engine.",
+            next_step="Rebuild it; create tables only through the engine.",
         )
 
 

@@ -1,0 +1,204 @@
+"""Judging exactly the files of a batch: row rules, Great Expectations, table rules.
+
+``quality`` decides; this module brings the files, inputs and decisions together and hands the
+counts over. It writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from contracts.compile.rules import RowCheck, row_checks
+from contracts.compile.suite import Suite, suite
+from contracts.model import Contract, Read, Rule
+from pipelines.engine.inputs import InputReader
+from pipelines.engine.table_audit import TableAudit
+from pipelines.engine.tables import read_files
+from quality.expectations import choose_engine, judge
+from quality.flags import tally
+from quality.outcome import GxCount, Measured, RuleResult
+from quality.relations import read_batch
+from quality.results import Declared
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame
+
+    from contracts.catalogue import Catalogue
+    from pipelines.engine.held import DataFile
+    from pipelines.engine.plan import Planned
+    from pipelines.engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A contract's rules, ready to run."""
+
+    contract: Contract
+    checks: tuple[RowCheck, ...]
+    suite: Suite
+    table_rules: tuple[Rule, ...]
+
+    @property
+    def in_row(self) -> tuple[RowCheck, ...]:
+        """Checks that one row decides alone: counted while the files are written."""
+        return tuple(check for check in self.checks if check.kind == "expr")
+
+    @property
+    def wide(self) -> tuple[RowCheck, ...]:
+        """Checks that need more than their row: counted over the written files."""
+        return tuple(check for check in self.checks if check.kind != "expr")
+
+    def without(self, rule_ids: frozenset[str]) -> Compiled:
+        """The same without some row rules (declared, so there is nothing to count)."""
+        kept = tuple(e for e in self.suite.expectations if e.rule_id not in rule_ids)
+        return replace(
+            self,
+            checks=tuple(c for c in self.checks if c.rule.id not in rule_ids),
+            suite=replace(self.suite, expectations=kept),
+        )
+
+
+def compiled(contract: Contract, catalogue: Catalogue) -> Compiled:
+    """Compile a contract's rules (no session needed)."""
+    return Compiled(
+        contract,
+        row_checks(contract, catalogue),
+        suite(contract, catalogue),
+        tuple(rule for rule in contract.rules if not rule.is_row_rule),
+    )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted of a batch's files: per interval, by two independent ways."""
+
+    rows: Mapping[str, Mapping[str, int]]
+    """interval -> rule id -> failing rows by row rules (absent: 0)."""
+    expectations: Mapping[str, Mapping[str, GxCount]]
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Judges one batch of one product: holds its inputs, pinned once."""
+
+    settings: Settings
+    rules: Compiled
+    reader: InputReader
+    table: Path
+    tables: TableAudit
+    declared: Mapping[str, Declared]
+    """Row rules with nothing to judge in this lake (an optional input that is not part of it)."""
+
+    @property
+    def contract(self) -> Contract:
+        """The product's contract."""
+        return self.rules.contract
+
+    def files(self, files: Sequence[DataFile]) -> DataFrame:
+        """The rows of exactly these files, in the contract's columns."""
+        paths = [file.path for file in files]
+        base = self.table
+        if paths and not paths[0].startswith(str(base)):
+            # The staged fallback keeps files outside the table, one folder per stage.
+            return _by_stage(self, files)
+        return read_files(self.reader.spark, self.contract, base, paths)
+
+    def views(self, rules: Sequence[Rule]) -> dict[str, DataFrame]:
+        """The Spark frames that these rules read, by product name."""
+        return {read.product: self.reader.frame(read) for read in _reads(rules)}
+
+    def count(self, files: Sequence[DataFile], measured: Mapping[str, Measured]) -> Counts:
+        """Count failing rows of every row rule, and again by Great Expectations."""
+        rows = {interval: dict(m.failing) for interval, m in measured.items()}
+        row_rules = [check.rule for check in self.rules.checks]
+        frame = self.files(files)
+        if files:
+            for interval, counts in self.tally_wide(frame).items():
+                rows.setdefault(interval, {}).update(counts)
+        engine = self._engine(files)
+        if engine == "pandas":
+            given: dict[str, Any] = self.relations(row_rules)
+            batch: Any = [file.path for file in files]
+        else:
+            given, batch = dict(self.views(row_rules)), frame
+        expectations = judge(
+            batch,
+            self.contract,
+            self.rules.suite,
+            given,
+            tuple(measured),
+            engine=engine,
+        )
+        return Counts(rows, expectations)
+
+    def tally_wide(self, frame: DataFrame) -> dict[str, dict[str, int]]:
+        """Count failing rows of the rules that need more than a row."""
+        if not self.rules.wide:
+            return {}
+        views = self.views([check.rule for check in self.rules.wide])
+        return tally(
+            frame, self.rules.wide, views, self.contract.key, self.contract.interval_column
+        )
+
+    def table_results(
+        self, files: Sequence[DataFile], scope: str, planned: Sequence[Planned]
+    ) -> dict[str, list[RuleResult]]:
+        """Judge the table rules of one scope over the files as they are now."""
+        rules = [rule for rule in self.rules.table_rules if rule.scope == scope]
+        spark = self._engine(files) == "spark"
+        rows = {p.interval: 0 for p in planned}
+        for file in files:
+            rows[file.interval] += file.rows
+        if spark:
+            return self.tables.judge(
+                rules, planned, rows, lambda: self.files(files), self.views, spark=True
+            )
+        paths = [file.path for file in files]
+        return self.tables.judge(
+            rules, planned, rows, lambda: read_batch(paths, self.contract), self.relations,
+            spark=False,
+        )  # fmt: skip
+
+    def relations(self, rules: Sequence[Rule]) -> dict[str, Any]:
+        """What these rules read, for DuckDB, by product name."""
+        return {read.product: self.reader.relation(read) for read in _reads(rules)}
+
+    def _engine(self, files: Sequence[DataFile]) -> Any:
+        chosen = self.settings.expectations_engine
+        if chosen != "auto":
+            return chosen
+        rows = sum(file.rows for file in files)
+        return choose_engine(rows, self.settings.expectations_pandas_rows)
+
+
+def _reads(rules: Sequence[Rule]) -> list[Read]:
+    """What rules read, each product once; a reference without ``reads`` reads the same interval."""
+    found: dict[str, Read] = {}
+    for rule in rules:
+        for read in rule.reads:
+            found.setdefault(read.product, read)
+        if rule.to_product:
+            found.setdefault(rule.to_product, Read(product=rule.to_product))
+    return list(found.values())
+
+
+def _by_stage(auditor: Auditor, files: Sequence[DataFile]) -> DataFrame:
+    from pathlib import Path
+
+    dated = auditor.contract.interval_column is not None
+    stages: dict[Path, list[str]] = {}
+    for file in files:
+        folder = Path(file.path).parent
+        stages.setdefault(folder.parent if dated else folder, []).append(file.path)
+    frames = [
+        read_files(auditor.reader.spark, auditor.contract, base, paths)
+        for base, paths in stages.items()
+    ]
+    df = frames[0]
+    for frame in frames[1:]:
+        df = df.unionByName(frame)
+    return df

@@ -1,0 +1,97 @@
+"""From verdicts to ledger rows: what a batch records of each interval and each rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.model import Contract
+from pipelines.engine.plan import Planned
+from pipelines.engine.rows import IntervalRow, IntervalState, ResultRow
+from quality.outcome import Verdict
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What all rows of one batch share; ``at`` is UTC."""
+
+    run_id: str
+    batch_id: str
+    contract: Contract
+    job_version: int
+    at: datetime
+
+
+def interval_row(
+    stamp: Stamp,
+    planned: Planned,
+    verdict: Verdict,
+    fingerprint: str,
+    stored: IntervalRow | None,
+) -> IntervalRow:
+    """Record what became of one interval; ``stored`` is what readers saw before.
+
+    A blocked interval has no fingerprint: it describes an attempt, not what is readable.
+    """
+    state: IntervalState = "blocked"
+    if verdict.publishes:
+        state = "quarantine" if verdict.quarantined else "published"
+    blocked = state == "blocked"
+    return IntervalRow(
+        product=stamp.contract.product,
+        interval=planned.interval,
+        state=state,
+        run_id=stamp.run_id,
+        batch_id=stamp.batch_id,
+        job_version=stamp.job_version,
+        schema_fingerprint=stamp.contract.schema_fingerprint,
+        contract_version=stamp.contract.version,
+        rules_fingerprint=planned.rules_fingerprint,
+        decisions_fingerprint=planned.decisions_fingerprint,
+        committed_at=stamp.at,
+        fingerprint=None if blocked else fingerprint,
+        delta_version=stored.delta_version if stored and not blocked else None,
+        partial=planned.partial,
+        built=verdict.built,
+        accepted=0 if blocked else verdict.accepted,
+        quarantined=verdict.quarantined,
+        inputs=planned.inputs,
+        rule_inputs=planned.rule_inputs,
+        incomplete_because=planned.incomplete_because,
+        reasons=verdict.reasons,
+    )
+
+
+def result_rows(stamp: Stamp, planned: Planned, verdict: Verdict) -> tuple[ResultRow, ...]:
+    """Record every rule's outcome on one interval, passes included."""
+    pins = (*planned.inputs, *planned.rule_inputs)
+    return tuple(
+        ResultRow(
+            run_id=stamp.run_id,
+            batch_id=stamp.batch_id,
+            product=r.product,
+            interval=r.interval,
+            rule_id=r.rule_id,
+            rule_fingerprint=r.rule_fingerprint,
+            kind=r.kind,
+            dimension=r.dimension,
+            severity=r.severity,
+            scope=r.scope,
+            outcome=r.outcome,
+            contract_version=stamp.contract.version,
+            job_version=stamp.job_version,
+            judged_at=stamp.at,
+            failing=r.failing,
+            checked=r.checked,
+            gx_failing=r.gx_failing,
+            tolerance=r.tolerance,
+            expected=r.expected,
+            actual=r.actual,
+            difference=r.difference,
+            evidence=r.evidence,
+            message=r.message,
+            decision_id=r.decision_id,
+            inputs=pins,
+        )
+        for r in verdict.results
+    )

@@ -1,0 +1,161 @@
+"""What judging one product needs, made ready once: rules, inputs, decisions, the stamp of rows."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from contracts.model import Contract
+from pipelines.engine.audit import Auditor, compiled
+from pipelines.engine.decisions import of_product
+from pipelines.engine.inputs import InputReader
+from pipelines.engine.job import Job
+from pipelines.engine.ledger_rows import Stamp
+from pipelines.engine.plan import Planned
+from pipelines.engine.rows import IntervalRow, ResultRow
+from pipelines.engine.table_audit import TableAudit
+from pipelines.engine.tables import table_path
+from quality.outcome import Decision, Verdict
+from quality.results import Declared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import SparkSession
+
+    from contracts.catalogue import Catalogue
+    from pipelines.engine.calendar import TradingCalendar
+    from pipelines.engine.graph import Graph
+    from pipelines.engine.settings import Settings
+    from pipelines.engine.state import State
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every batch of one run shares."""
+
+    settings: Settings
+    catalogue: Catalogue
+    graph: Graph
+    calendar: TradingCalendar
+    spark: SparkSession
+    run_id: str
+    decisions: tuple[Decision, ...]
+    now: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
+    """What became of one batch: ledger rows, verdicts and where the seconds went."""
+
+    product: str
+    batch_id: str
+    rows: tuple[IntervalRow, ...]
+    results: tuple[ResultRow, ...]
+    verdicts: tuple[Verdict, ...]
+    version: int | None
+    input_versions: Mapping[str, int]
+    seconds: Mapping[str, float]
+
+
+@dataclass
+class Timer:
+    """Adds up wall seconds per phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the block's seconds under ``name``."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """One product's intervals, ready to be built or judged."""
+
+    context: Context
+    state: State
+    product: str
+    planned: tuple[Planned, ...]
+    contract: Contract
+    job: Job
+    batch_id: str
+    table: Path
+    decisions: tuple[Decision, ...]
+    reader: InputReader
+    auditor: Auditor
+    stamp: Stamp
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """The planned intervals, oldest first."""
+        return tuple(p.interval for p in self.planned)
+
+
+def prepare(
+    context: Context, state: State, product: str, planned: Sequence[Planned]
+) -> Preparation:
+    """Compile the rules, pin the inputs (lazily) and pick the decisions of one product."""
+    contract = context.catalogue[product]
+    job = context.graph.nodes[product].job
+    assert job is not None, f"{product} is landed, not built"
+    intervals = tuple(p.interval for p in planned)
+    batch_id = f"{context.run_id}-{product}-{uuid.uuid4().hex[:8]}"
+    reader = InputReader(
+        context.spark,
+        context.settings.home,
+        context.catalogue,
+        context.calendar,
+        lambda bronze: state.deliveries.get(bronze, {}),
+        intervals,
+    )
+    tables = TableAudit(
+        contract,
+        context.catalogue,
+        context.calendar,
+        state,
+        tuple(r.product for r in job.inputs if r.product.startswith("bronze.")),
+        context.now(),
+    )
+    declared = _declared(contract, tables, intervals)
+    rules = compiled(contract, context.catalogue).without(frozenset(declared))
+    table = table_path(context.settings.home, product)
+    return Preparation(
+        context=context,
+        state=state,
+        product=product,
+        planned=tuple(planned),
+        contract=contract,
+        job=job,
+        batch_id=batch_id,
+        table=table,
+        decisions=of_product(context.decisions, product, intervals),
+        reader=reader,
+        auditor=Auditor(context.settings, rules, reader, table, tables, declared),
+        stamp=Stamp(context.run_id, batch_id, contract, job.version, context.now()),
+    )
+
+
+def _declared(
+    contract: Contract, tables: TableAudit, intervals: Sequence[str]
+) -> dict[str, Declared]:
+    """Row rules whose optional input is there for none of these intervals."""
+    found: dict[str, Declared] = {}
+    for rule in contract.rules:
+        if not rule.is_row_rule or not any(read.optional for read in rule.reads):
+            continue
+        known = [tables.absent(rule, interval) for interval in intervals]
+        if known and known[0] is not None and all(known):
+            found[rule.id] = known[0]
+    return found

@@ -1,0 +1,85 @@
+"""Rejected rows, kept whole: one table per product under ``quarantine/``.
+
+A row carries every rule it broke, its delivery, its line there, the built row and the row as it
+was delivered. Rows count only when their batch is the one the interval ledger names: a crash
+between this write and the commit leaves rows that nobody reads and the sweep removes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.engine.conform import LINEAGE
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from contracts.model import Contract
+
+COLUMNS = (
+    "product", "interval", "batch_id", "run_id", "state", "rules", "row_key", "delivery_id",
+    "row_number", "row", "original",
+)  # fmt: skip
+
+
+def quarantine_path(home: Path, product: str) -> Path:
+    """``<home>/quarantine/<layer>_<name>``."""
+    return home / "quarantine" / product.replace(".", "_")
+
+
+def rejected_rows(
+    rows: DataFrame,
+    contract: Contract,
+    *,
+    batch_id: str,
+    run_id: str,
+    states: Mapping[str, str],
+    originals: DataFrame | None,
+) -> DataFrame:
+    """Shape flagged rows for the quarantine table.
+
+    ``rows`` has the product's columns and ``_broken``; ``states``: interval -> ``quarantined`` or
+    ``blocked``; ``originals``: bronze rows (as delivered) with the lineage columns, or None.
+    """
+    from pyspark.sql import functions as F
+
+    business = [column.name for column in contract.business_columns]
+    lineage = set(LINEAGE) <= set(rows.columns)
+    interval = (
+        F.lit("all")
+        if contract.interval_column is None
+        else F.col(contract.interval_column).cast("string")
+    )
+    state = F.lit("quarantined")
+    for name, value in states.items():
+        state = F.when(F.col("interval") == name, F.lit(value)).otherwise(state)
+    # ignoreNullFields off: a missing value is often the very reason a row is here.
+    options = {"ignoreNullFields": "false"}
+    shaped = rows.select(
+        F.lit(contract.product).alias("product"),
+        interval.alias("interval"),
+        F.lit(batch_id).alias("batch_id"),
+        F.lit(run_id).alias("run_id"),
+        F.to_json("_broken").alias("rules"),
+        F.to_json(F.struct(*contract.key), options).alias("row_key"),
+        (F.col("_delivery_id") if lineage else F.lit(None).cast("string")).alias("delivery_id"),
+        (F.col("_row_number") if lineage else F.lit(None).cast("bigint")).alias("row_number"),
+        F.to_json(F.struct(*business), options).alias("row"),
+    ).withColumn("state", state)
+    if originals is None or not lineage:
+        return shaped.withColumn("original", F.lit(None).cast("string")).select(*COLUMNS)
+    delivered = [name for name in originals.columns if not name.startswith("_")]
+    kept = originals.select(
+        F.col("_delivery_id").alias("__d"),
+        F.col("_row_number").alias("__n"),
+        F.to_json(F.struct(*delivered), options).alias("original"),
+    )
+    on = (F.col("delivery_id") == F.col("__d")) & (F.col("row_number") == F.col("__n"))
+    return shaped.join(kept, on, "left").select(*COLUMNS)
+
+
+def append(rows: DataFrame, path: Path) -> None:
+    """Append shaped rows (the caller holds the product's lock)."""
+    (rows.coalesce(1).write.format("delta").mode("append").partitionBy("interval").save(str(path)))

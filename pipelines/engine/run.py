@@ -1,0 +1,455 @@
+"""Run what is stale: plan each product when everything before it is done, build, judge, publish.
+
+``run`` does what ``plan`` says will run, may do what it says may run, and nothing beyond. It
+starts a JVM only when there is something to build. One run at a time per lake.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from contracts.catalogue import Catalogue, load_catalogue
+from contracts.errors import ExlakeError
+from pipelines.engine.calendar import TradingCalendar
+from pipelines.engine.decisions import standing
+from pipelines.engine.discovery import discover
+from pipelines.engine.graph import Graph, build_graph
+from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN, Ledgers
+from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.plan import Held, Planned, ProductPlan, Reason, Request, Restated
+from pipelines.engine.repair import unrecorded
+from pipelines.engine.rows import IntervalRow, LineageRow, ResultRow, RunRow
+from pipelines.engine.staleness import plan as make_plan
+from pipelines.engine.staleness import plan_product
+from pipelines.engine.state import State, load_state
+
+if TYPE_CHECKING:
+    from pipelines.engine.plan import Plan
+    from pipelines.engine.preparation import BatchOutcome, Context
+    from pipelines.engine.settings import Settings
+    from quality.outcome import Verdict
+
+BATCH_INTERVALS = 20
+"""Intervals built and judged in one batch (the measures grow with their number)."""
+ROUNDS = 400
+"""A product is planned again after each batch; more rounds than intervals means a fault."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress of a run: a product begins, or one of its batches ended."""
+
+    kind: str
+    product: str
+    intervals: tuple[str, ...]
+    detail: str = ""
+    seconds: float = 0.0
+
+
+OnProgress = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A batch that broke (an error, not a verdict)."""
+
+    product: str
+    intervals: tuple[str, ...]
+    error: ExlakeError | Exception
+
+    @property
+    def transient(self) -> bool:
+        """True when a retry can help."""
+        return isinstance(self.error, ExlakeError) and self.error.transient
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did."""
+
+    run_id: str
+    started_at: datetime
+    ended_at: datetime
+    outcomes: tuple[BatchOutcome, ...]
+    failures: tuple[Failure, ...]
+    held: tuple[tuple[str, Held], ...]
+    waiting: tuple[tuple[str, str, tuple[str, ...]], ...]
+    repaired: int = 0
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict, in order."""
+        return tuple(v for outcome in self.outcomes for v in outcome.verdicts)
+
+    @property
+    def idle(self) -> bool:
+        """True when there was nothing to do."""
+        return not self.outcomes and not self.failures
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A lake's contracts, jobs and ledgers: everything that planning needs, without Spark."""
+
+    settings: Settings
+    catalogue: Catalogue
+    graph: Graph
+    calendar: TradingCalendar
+    ledgers: Ledgers
+
+    def state(self) -> State:
+        """What the ledgers say now, mended from commit metadata in memory."""
+        state = load_state(self.ledgers, self.graph)
+        rows, _ = unrecorded(self.settings.home, self.graph.built, state)
+        return state.with_rows(rows) if rows else state
+
+    def request(
+        self,
+        *,
+        products: Iterable[str] | None = None,
+        dates: tuple[date, date] | None = None,
+        force: bool = False,
+    ) -> Request:
+        """A request; products that do not exist are refused with near names."""
+        wanted = None if products is None else frozenset(products)
+        for product in wanted or ():
+            _ = self.catalogue[product]
+        return Request(self.graph, self.calendar, dates, wanted, force)
+
+    def plan(self, request: Request) -> Plan:
+        """What a run of the request would do; writes nothing."""
+        return make_plan(request, self.state())
+
+
+def open_lake(settings: Settings, catalogue: Catalogue | None = None) -> Lake:
+    """Open a lake for planning and running (raises GraphError when contracts and jobs differ)."""
+    catalogue = catalogue or load_catalogue(settings.contracts_dir)
+    return Lake(
+        settings,
+        catalogue,
+        build_graph(catalogue.contracts, discover()),
+        TradingCalendar.default(),
+        Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds),
+    )
+
+
+def new_run_id(now: datetime) -> str:
+    """``YYYYMMDDTHHMMSS-xxxxxx``: sortable, unique."""
+    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def run(
+    settings: Settings,
+    *,
+    products: Iterable[str] | None = None,
+    flow: str | None = None,
+    dates: tuple[date, date] | None = None,
+    force: bool = False,
+    command: str = "run",
+    on_progress: OnProgress = lambda event: None,
+    lake: Lake | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> RunSummary:
+    """Build, judge and publish every stale interval that was asked for.
+
+    ``flow`` limits to the products one DAG carries. A blocked interval holds what is built from
+    it; a batch that breaks is recorded as failed and the rest goes on. Raises LockHeldError when
+    another run holds the lake, DateOutsideCalendarError, UnknownProductError.
+    """
+    lake = lake or open_lake(settings)
+    wanted = list(products) if products is not None else None
+    if flow is not None:
+        carried = lake.graph.flow(flow)
+        wanted = [p for p in carried if wanted is None or p in wanted]
+    request = lake.request(products=wanted, dates=dates, force=force)
+    with locked(lock_path(settings.locks, "run"), wait_seconds=settings.lock_wait_seconds):
+        runner = _Runner(lake, request, command, flow, on_progress, now)
+        return runner.run()
+
+
+@dataclass
+class _Done:
+    """What one product's turn produced."""
+
+    rows: list[IntervalRow] = field(default_factory=list)
+    outcomes: list[BatchOutcome] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    last: ProductPlan | None = None
+
+
+class _Runner:
+    """One run: its state grows with every product that is done."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        request: Request,
+        command: str,
+        flow: str | None,
+        on_progress: OnProgress,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.lake, self.request, self.command, self.flow = lake, request, command, flow
+        self.on_progress, self.now = on_progress, now
+        self.run_id = new_run_id(now())
+        self.done: list[ProductPlan] = []
+        self.context: Context | None = None
+
+    def run(self) -> RunSummary:
+        """Carry out the stages level by level; record everything once, at the end."""
+        started = self.now()
+        state = load_state(self.lake.ledgers, self.lake.graph)
+        mended, results = unrecorded(self.lake.settings.home, self.lake.graph.built, state)
+        if mended:
+            self.lake.ledgers.append((INTERVAL, mended), (RESULT, results))
+            state = state.with_rows(mended)
+        outcomes: list[BatchOutcome] = []
+        failures: list[Failure] = []
+        rows: list[IntervalRow] = []
+        try:
+            for level in self._levels():
+                for turn in self._turns(level, state):
+                    state = state.with_rows(turn.rows)
+                    rows += turn.rows
+                    outcomes += turn.outcomes
+                    failures += turn.failures
+                    if turn.last is not None:
+                        self.done.append(turn.last)
+        finally:
+            self._record(started, rows, outcomes, failures)
+        return RunSummary(
+            run_id=self.run_id,
+            started_at=started,
+            ended_at=self.now(),
+            outcomes=tuple(outcomes),
+            failures=tuple(failures),
+            held=tuple((stage.product, h) for stage in self.done for h in stage.held),
+            waiting=tuple(
+                (stage.product, w.interval, w.missing) for stage in self.done for w in stage.waiting
+            ),
+            repaired=len(mended),
+        )
+
+    def _levels(self) -> list[list[str]]:
+        """Products asked for, in levels whose members do not read each other."""
+        nodes = self.lake.graph.nodes
+        depth: dict[str, int] = {}
+        for product in self.lake.graph.order:
+            above = [depth[r.product] for r in nodes[product].reads if r.product != product]
+            depth[product] = 1 + max(above, default=0)
+        levels: dict[int, list[str]] = {}
+        for product in self.lake.graph.built:
+            if self.request.wants(product):
+                levels.setdefault(depth[product], []).append(product)
+        return [levels[level] for level in sorted(levels)]
+
+    def _turns(self, level: Sequence[str], state: State) -> list[_Done]:
+        workers = min(self.lake.settings.parallel_products, len(level))
+        # Plan first: a session is started here, once, and not by two threads at a time.
+        stale = [p for p in level if not self._plan(p, state, self.request).idle]
+        if stale and self.context is None:
+            self.context = self._start(state)
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+            return list(pool.map(lambda product: self._turn(product, state), level))
+
+    def _start(self, state: State) -> Context:
+        from pipelines.engine.preparation import Context
+        from pipelines.engine.session import spark_session
+
+        self.on_progress(Event("session", "spark", ()))
+        return Context(
+            settings=self.lake.settings,
+            catalogue=self.lake.catalogue,
+            graph=self.lake.graph,
+            calendar=self.lake.calendar,
+            spark=spark_session(self.lake.settings),
+            run_id=self.run_id,
+            decisions=standing(state.decisions),
+            now=self.now,
+        )
+
+    def _plan(self, product: str, state: State, request: Request) -> ProductPlan:
+        return plan_product(product, request, state, self.done)
+
+    def _turn(self, product: str, state: State) -> _Done:
+        """Everything one product needs; planned again after each batch."""
+        turn = _Done()
+        request = self.request
+        for _ in range(ROUNDS):
+            stage = self._plan(product, state, request)
+            turn.last = stage
+            if stage.idle:
+                break
+            rebuild = bool(stage.will_run)
+            batch = self._next(product, stage.will_run or stage.judge_again)
+            rows = self._batch(product, state, batch, rebuild, turn)
+            state = state.with_rows(rows)
+            turn.rows += rows
+            if request.force and len(batch) == len(stage.will_run):
+                request = replace(request, force=False)
+            elif request.force:
+                request = self._without(request, batch)
+        if turn.last is not None:
+            turn.rows += self._told(product, state, turn.last)
+        return turn
+
+    def _without(self, request: Request, batch: Sequence[Planned]) -> Request:
+        """Forced intervals are done once: the rest of the range is still forced."""
+        following = date.fromisoformat(batch[-1].interval)
+        day = self.lake.calendar.next(following, 1)
+        last = request.dates[1] if request.dates else day
+        return replace(request, dates=(day, max(day, last)))
+
+    def _next(self, product: str, planned: Sequence[Planned]) -> tuple[Planned, ...]:
+        """The next batch: one interval where a product reads its own past, else up to twenty."""
+        node = self.lake.graph.nodes[product]
+        own_past = any(r.how == "previous" and r.product == product for r in node.reads)
+        return tuple(planned[: 1 if own_past else BATCH_INTERVALS])
+
+    def _batch(
+        self,
+        product: str,
+        state: State,
+        batch: tuple[Planned, ...],
+        rebuild: bool,
+        turn: _Done,
+    ) -> list[IntervalRow]:
+        from pipelines.engine.batch import build
+        from pipelines.engine.rejudge import judge_again
+
+        intervals = tuple(p.interval for p in batch)
+        assert self.context is not None
+        self.on_progress(Event("begin", product, intervals))
+        began = self.now()
+        try:
+            step = build if rebuild else judge_again
+            outcome = step(self.context, state, product, batch)
+        except Exception as error:
+            turn.failures.append(Failure(product, intervals, error))
+            self.on_progress(Event("failed", product, intervals, str(error)))
+            return [self._failed(state, product, plan, error) for plan in batch]
+        turn.outcomes.append(outcome)
+        seconds = (self.now() - began).total_seconds()
+        said = ", ".join(sorted({row.state for row in outcome.rows}))
+        self.on_progress(Event("end", product, intervals, said, seconds))
+        return list(outcome.rows)
+
+    def _failed(self, state: State, product: str, plan: Planned, error: Exception) -> IntervalRow:
+        node = self.lake.graph.nodes[product]
+        record = state.record(product, plan.interval)
+        stored = record.published if record else None
+        return IntervalRow(
+            product=product,
+            interval=plan.interval,
+            state="failed",
+            run_id=self.run_id,
+            batch_id=f"{self.run_id}-{product}-failed",
+            job_version=node.job.version if node.job else 0,
+            schema_fingerprint=node.contract.schema_fingerprint,
+            contract_version=node.contract.version,
+            rules_fingerprint=plan.rules_fingerprint,
+            decisions_fingerprint=plan.decisions_fingerprint,
+            committed_at=self.now(),
+            fingerprint=stored.fingerprint if stored else None,
+            delta_version=stored.delta_version if stored else None,
+            inputs=plan.inputs,
+            rule_inputs=plan.rule_inputs,
+            reasons=(" ".join(str(error).split())[:500],),
+        )
+
+    def _told(self, product: str, state: State, stage: ProductPlan) -> list[IntervalRow]:
+        """Ledger rows without a build: newly held intervals, and states that are out of date."""
+        rows = [self._held(product, state, h) for h in stage.held if not h.recorded]
+        rows += [r for r in (self._again(product, state, x) for x in stage.restated) if r]
+        return rows
+
+    def _held(self, product: str, state: State, held: Held) -> IntervalRow:
+        record = state.record(product, held.interval)
+        plan = Planned(held.interval, (Reason("upstream", held.because),))
+        base = record.latest if record else self._failed(state, product, plan, RuntimeError())
+        return replace(
+            base,
+            state="held",
+            run_id=self.run_id,
+            waiting_on=held.waiting_on,
+            reasons=(held.because,),
+            committed_at=self.now(),
+        )
+
+    def _again(self, product: str, state: State, restated: Restated) -> IntervalRow | None:
+        record = state.record(product, restated.interval)
+        base = record.published or record.attempt if record else None
+        if base is None:
+            return None
+        return replace(
+            base,
+            run_id=self.run_id,
+            partial=restated.partial,
+            incomplete_because=restated.incomplete_because,
+            waiting_on=None,
+            committed_at=self.now(),
+        )
+
+    def _record(
+        self,
+        started: datetime,
+        rows: Sequence[IntervalRow],
+        outcomes: Sequence[BatchOutcome],
+        failures: Sequence[Failure],
+    ) -> None:
+        """Append every ledger once. A run that did nothing leaves no trace."""
+        if not rows:
+            return
+        ended = self.now()
+        results: list[ResultRow] = [row for outcome in outcomes for row in outcome.results]
+        first = failures[0].error if failures else None
+        dates = self.request.dates
+        self.lake.ledgers.append(
+            (INTERVAL, rows),
+            (RESULT, results),
+            (LINEAGE, [row for o in outcomes for row in _lineage(o, ended)]),
+            (
+                RUN,
+                [
+                    RunRow(
+                        run_id=self.run_id,
+                        status="failed" if failures else "succeeded",
+                        command=self.command,
+                        at=ended,
+                        flow=self.flow,
+                        products=",".join(sorted({row.product for row in rows})),
+                        dates=f"{dates[0]}..{dates[1]}" if dates else None,
+                        intervals_run=len(rows),
+                        seconds=(ended - started).total_seconds(),
+                        error_code=getattr(first, "code", type(first).__name__) if first else None,
+                        message=str(first) if first else None,
+                    )
+                ],
+            ),
+        )
+
+
+def _lineage(outcome: BatchOutcome, at: datetime) -> list[LineageRow]:
+    versions: Mapping[str, int] = outcome.input_versions
+    return [
+        LineageRow(
+            run_id=row.run_id,
+            batch_id=outcome.batch_id,
+            product=row.product,
+            interval=row.interval,
+            input_product=pin.product,
+            input_at=pin.at,
+            input_fingerprint=pin.fingerprint,
+            recorded_at=at,
+            input_version=versions.get(pin.product, pin.version),
+            read_by=by,
+        )
+        for row in outcome.rows
+        for by, pins in (("job", row.inputs), ("rule", row.rule_inputs))
+        for pin in pins
+    ]

@@ -1,0 +1,25 @@
+"""The schema a table is stored with, read from its Delta log without Spark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+
+Columns = tuple[tuple[str, str], ...]
+SPARK_NAMES: Mapping[str, str] = {"integer": "int", "long": "bigint", "short": "smallint"}
+
+
+def stored_columns(table: Path) -> Columns | None:
+    """Names and Spark SQL types in order; None when there is no table."""
+    if not (table / "_delta_log").is_dir():
+        return None
+    fields = DeltaTable(str(table), without_files=True).schema().fields
+    return tuple((f.name, _spark_type(f.type)) for f in fields)
+
+
+def _spark_type(delta: Any) -> str:
+    name = str(getattr(delta, "type", delta))
+    return SPARK_NAMES.get(name, name.replace(" ", ""))
