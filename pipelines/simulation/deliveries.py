@@ -40,6 +40,7 @@ class Outgoing:
     claimed_bytes: int | None = None
     claimed_sha256: str | None = None
     interval: str | None = None
+    arrives: date | None = None
 
     def manifest(self) -> dict[str, Any]:
         """The sidecar's content; what is claimed may differ from the file (a truncated one)."""
@@ -62,8 +63,8 @@ class Outgoing:
         }
 
     def write(self, inbox: Path) -> Path:
-        """Write file and manifest under ``<inbox>/<system>/<YYYYMMDD>/``; the manifest last."""
-        folder = inbox / self.system / f"{self.trade_date:%Y%m%d}"
+        """Write file and manifest under ``<inbox>/<system>/<date of arrival>/``, manifest last."""
+        folder = inbox / self.system / f"{self.arrives or self.trade_date:%Y%m%d}"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file
         path.write_bytes(self.data)

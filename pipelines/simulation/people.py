@@ -176,7 +176,7 @@ def _members(count: int) -> tuple[Member, ...]:
                 short_name=short,
                 member_type="FF" if firm else "NF",
                 clearing_type=clearing,
-                joined_date=date(1999, 5, 4) + timedelta(61 * i),
+                joined_date=date(1999, 5, 4) + timedelta(20 * i),
             )
         )
     return tuple(members)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -79,9 +80,16 @@ def contract_rows(board: Board, known: frozenset[str]) -> list[Row]:
     ]
 
 
-def member_rows(people: People, *, first_day: bool) -> list[Row]:
-    """Return all members on the first day, nobody later."""
-    return [_member(m) for m in people.members] if first_day else []
+def member_rows(people: People, number: int, day: date) -> list[Row]:
+    """Return all members on the first day; on the second one member becomes a general clearer.
+
+    ``number`` counts the world's trade dates from 1.
+    """
+    if number == 1:
+        return [_member(m, "A", m.joined_date) for m in people.members]
+    if number == 2:
+        return [_member(replace(people.members[4], clearing_type="GENERAL"), "U", day)]
+    return []
 
 
 def client_rows(
@@ -133,12 +141,13 @@ def reference_deliveries(
     """Return the reference system's six files of the date (header only when nothing changed)."""
     day = board.trade_date
     first = day == start
+    number = len(TradingCalendar.default().between(start, day))
     clients = client_rows(people, day, contact, changed, first_day=first)
     files: tuple[tuple[str, Sequence[str], list[Row]], ...] = (
         ("calendar", _CALENDAR_COLUMNS, calendar_rows(day)),
         ("commodity", _COMMODITY_COLUMNS, commodity_rows(day, first_day=first)),
         ("contract", _CONTRACT_COLUMNS, contract_rows(board, known)),
-        ("member", _MEMBER_COLUMNS, member_rows(people, first_day=first)),
+        ("member", _MEMBER_COLUMNS, member_rows(people, number, day)),
         ("client", _CLIENT_COLUMNS, clients),
         ("control_group", _GROUP_COLUMNS, control_group_rows(people, start, day, first_day=first)),
     )
@@ -179,10 +188,10 @@ def _contract(contract: FuturesContract, commodity: Commodity, price: int) -> Ro
     )  # fmt: skip
 
 
-def _member(m: Member) -> Row:
+def _member(m: Member, change: str, since: date) -> Row:
     return (
         m.member_id, m.name_zh, m.name_en, m.short_name, m.member_type, m.clearing_type, "ACTIVE",
-        _day(m.joined_date), "A", _day(m.joined_date),
+        _day(m.joined_date), change, _day(since),
     )  # fmt: skip
 
 

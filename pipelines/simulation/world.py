@@ -17,6 +17,7 @@ from pipelines.simulation.board import Board, Quote, make_board
 from pipelines.simulation.clearing import Book, Held, clear, make_legs, settlement_prices
 from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
 from pipelines.simulation.deliveries import Outgoing
+from pipelines.simulation.dirty import deliver_pending, soil
 from pipelines.simulation.flow import activity, draw_orders
 from pipelines.simulation.market import run_market
 from pipelines.simulation.news import write_news
@@ -80,7 +81,9 @@ def simulate(
     ``<home>/simulation`` and the truth to ``<home>/truth``. ``dates`` are trade dates (Beijing)
     that follow one another; the first begins a new world unless the home already holds the
     trade date before it. The same seed, scale and dates give the same bytes, in one call or
-    several. Raises WorldMismatchError, UnknownScaleError, DateOutsideCalendarError.
+    several. ``dirty`` spoils deliveries: a rate from 0 to 1, or "demo" for a modest fixed set on
+    the second and third date. Raises WorldMismatchError, UnknownScaleError, UnknownDirtError,
+    DateOutsideCalendarError.
     """
     home = home_inbox.parent if home_inbox.name == "inbox" else home_inbox
     size = scale_named(scale)
@@ -90,17 +93,22 @@ def simulate(
         began = perf_counter()
         state = state_before(home / "simulation", day, calendar.previous(day), seed, scale)
         made = _simulate_day(seed, size, day, state)
+        number = len(calendar.between(made.state.start, day))
+        sent, dirt = soil(stream(seed, day, "dirt"), made.deliveries, day, number, dirty)
         made.state.save(home / "simulation")
-        written = [delivery.write(home / "inbox") for delivery in made.deliveries]
-        write_truth(home / "truth", day, made.truth)
+        pending = home / "simulation" / "pending"
+        for delivery in sent:  # what arrives later waits outside the inbox
+            delivery.write(pending if delivery.arrives else home / "inbox")
+        arrived = deliver_pending(pending, home / "inbox", day)
+        write_truth(home / "truth", day, [*made.truth, *dirt])
         summary = SimulatedDay(
             trade_date=day,
             order_events=made.order_events,
             trades=made.trades,
             volume_lots=made.volume_lots,
             position_rows=made.position_rows,
-            files=len(written),
-            bytes=sum(len(d.data) for d in made.deliveries),
+            files=sum(d.arrives is None for d in sent) + arrived,
+            bytes=sum(len(d.data) for d in sent),
             seconds=perf_counter() - began,
         )
         days.append(summary)

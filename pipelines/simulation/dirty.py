@@ -1,0 +1,122 @@
+"""Which deliveries of a date are spoiled: a fixed set for the demo, or a rate."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from contracts.errors import TerminalError
+from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.deliveries import Outgoing
+from pipelines.simulation.dirt import (
+    CSV_KINDS,
+    OWN_KINDS,
+    TEXT_KINDS,
+    Dirt,
+    Spoiled,
+    corrected_trade,
+    duplicate,
+    gb18030,
+    off_tick,
+    spoil_login,
+    spoil_orders,
+    truncated,
+)
+
+_DEMO: Final[dict[int, tuple[tuple[str, str, Dirt], ...]]] = {
+    2: (
+        ("order_event", "off_tick_price",
+         spoil_orders("price", off_tick, "order_event.price.tick")),
+        ("order_event", "unknown_client",
+         spoil_orders("client_id", lambda _: "99999999", "order_event.client.known", 1)),
+        ("login", "unknown_login_client", spoil_login),
+        ("news_article", "gb18030", gb18030),
+        ("member", "gb18030", gb18030),
+        ("trade", "corrected_trade", corrected_trade),
+        ("settlement", "duplicate", duplicate),
+    ),
+    3: (("position", "truncated", truncated),),
+}  # fmt: skip
+
+
+class UnknownDirtError(TerminalError):
+    """Raised when ``dirty`` is neither a rate from 0 to 1 nor "demo"."""
+
+    code = "simulation-unknown-dirt"
+
+    def __init__(self, value: float | str) -> None:
+        super().__init__(
+            f"dirty is {value!r}.", next_step='give a rate from 0 to 1, "demo", or nothing.'
+        )
+
+
+def soil(
+    rng: np.random.Generator,
+    deliveries: Sequence[Outgoing],
+    day: date,
+    number: int,
+    dirty: float | str | None,
+) -> tuple[list[Outgoing], list[dict[str, Any]]]:
+    """Return what is really sent on (or because of) a date, and the truth about it.
+
+    ``number`` counts the world's trade dates from 1. With a rate, each delivery is spoiled with
+    that probability by one kind that fits it. Raises UnknownDirtError.
+    """
+    if dirty is None:
+        return list(deliveries), []
+    if isinstance(dirty, str):
+        if dirty != "demo":
+            raise UnknownDirtError(dirty)
+        chosen = [(d, k, f) for d, k, f in _DEMO.get(number, ())]
+    else:
+        if not 0.0 <= dirty <= 1.0:
+            raise UnknownDirtError(dirty)
+        chosen = _drawn(rng, deliveries, dirty, number)
+    later = TradingCalendar.default().next(day)
+    sent = list(deliveries)
+    truth: list[dict[str, Any]] = []
+    for dataset, kind, spoil in chosen:
+        # A dataset spoiled twice is spoiled in place: only its first file changes.
+        at = next(i for i, d in enumerate(sent) if d.dataset == dataset)
+        made: Spoiled | None = spoil(rng, sent[at], later)
+        if made is not None:
+            sent[at : at + 1] = made.deliveries
+            truth.append({**made.truth, "dirt": kind})
+    return sent, truth
+
+
+def _drawn(
+    rng: np.random.Generator, deliveries: Sequence[Outgoing], rate: float, number: int
+) -> list[tuple[str, str, Dirt]]:
+    chosen = []
+    for delivery in deliveries:
+        kinds = dict(OWN_KINDS.get(delivery.dataset, {}))
+        if delivery.file.endswith(".csv.gz"):
+            kinds |= CSV_KINDS
+        elif delivery.part in (None, 1):
+            kinds |= {name: CSV_KINDS[name] for name in ("truncated", "duplicate", "late")}
+        else:
+            continue
+        if number == 1 and delivery.system == "reference":
+            kinds = TEXT_KINDS  # a world without its dimensions would test nothing else
+        if rng.random() < rate:
+            name = sorted(kinds)[int(rng.integers(len(kinds)))]
+            chosen.append((delivery.dataset, name, kinds[name]))
+    return chosen
+
+
+def deliver_pending(pending: Path, inbox: Path, day: date) -> int:
+    """Copy what earlier dates left to arrive on ``day`` into the inbox; return the file count."""
+    count = 0
+    for folder in sorted(pending.glob(f"*/{day:%Y%m%d}")):
+        target = inbox / folder.parent.name / folder.name
+        target.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            shutil.copyfile(path, target / path.name)
+            count += int(not path.name.endswith(".manifest.json"))
+    return count
