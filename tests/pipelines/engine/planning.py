@@ -263,12 +263,13 @@ class World:
 
     def _settled(self, product: str, rows: dict[str, IntervalRow]) -> list[IntervalRow]:
         """Rule inputs that lie in the same batch are recorded as they were judged: as built."""
+        built = {i: r.fingerprint for i, r in rows.items() if r.fingerprint}
         return [
             replace(
                 row,
                 rule_inputs=tuple(
-                    replace(p, fingerprint=rows[p.at].fingerprint)
-                    if p.product == product and p.at in rows and rows[p.at].fingerprint
+                    replace(p, fingerprint=built.get(p.at, p.fingerprint))
+                    if p.product == product
                     else p
                     for p in row.rule_inputs
                 ),

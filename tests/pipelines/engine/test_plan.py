@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +19,7 @@ from pipelines.engine.pins import ABSENT
 from pipelines.engine.plan import Plan, Request, describe_schema
 from pipelines.engine.rows import DecisionRow, IntervalRow
 from pipelines.engine.staleness import plan
+from pipelines.engine.stored import stored_columns
 from tests.pipelines.engine.planning import CALENDAR, NOW, World, exchange, rule
 
 DAYS = [d.isoformat() for d in CALENDAR.between(date(2026, 1, 5), date(2026, 1, 9))]
@@ -169,6 +173,15 @@ def test_a_blocked_input_holds_its_dependents_and_they_resume() -> None:
     assert {s for _, s in states} == {"published"}
 
 
+def test_a_blocked_optional_input_holds_too() -> None:
+    """Optional means that it need not be there, not that a blocked one may be passed over."""
+    world = _world(DAYS[:1])
+    world.verdict = lambda p, i, c: "blocked" if p == "silver.quote" else "published"
+    world.run()
+    assert ("gold.day", DAYS[0]) not in world.content()
+    assert _plan(world)["gold.day"].held[0].waiting_on == f"silver.quote {DAYS[0]}"
+
+
 def test_within_a_batch_what_was_judged_against_a_blocked_interval_is_held() -> None:
     """A roll-forward over an interval that the same batch blocks is never published."""
     blocked = ("silver.position", DAYS[0])
@@ -314,6 +327,24 @@ def test_schema_changes_are_named_by_column() -> None:
     }
     assert found == {("added", "d", False), ("dropped", "c", True), ("retyped", "b", True)}
     assert describe_schema("p", stored, (stored[1], stored[0], stored[2]))[0].kind == "reordered"
+
+
+def test_stored_schemas_are_read_without_spark(tmp_path: Path) -> None:
+    """Types come back in the words of contracts, for every type that they know."""
+    table = pa.table(
+        {
+            "s": pa.array(["x"]), "i": pa.array([1], pa.int32()), "l": pa.array([1], pa.int64()),
+            "b": pa.array([True]), "d": pa.array([date(2026, 1, 5)]),
+            "t": pa.array([NOW], pa.timestamp("us", tz="UTC")),
+            "n": pa.array([None], pa.decimal128(18, 4)),
+        }
+    )  # fmt: skip
+    assert stored_columns(tmp_path / "silver" / "x") is None
+    write_deltalake(str(tmp_path / "silver" / "x"), table)
+    assert stored_columns(tmp_path / "silver" / "x") == (
+        ("s", "string"), ("i", "int"), ("l", "bigint"), ("b", "boolean"), ("d", "date"),
+        ("t", "timestamp"), ("n", "decimal(18,4)"),
+    )  # fmt: skip
 
 
 def test_plans_are_plain_values() -> None:
