@@ -17,8 +17,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from catalog.column_sources import ColumnSource, ColumnSources, column_sources
 from contracts.catalogue import Catalogue
 from contracts.model import Contract
+from pipelines.engine.ledgers import INTERVAL, RESULT, RUN, Ledgers
 from pipelines.engine.rows import IntervalRow, ResultRow
 from pipelines.engine.settings import Settings
 
@@ -33,18 +35,6 @@ EVALUATED = frozenset({"passed", "failed", "not_evaluated"})
 FILE = "openlineage.jsonl"
 
 Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class ColumnSource:
-    """One declared origin of an output column."""
-
-    product: str
-    column: str
-
-
-ColumnSources = Mapping[str, Mapping[str, Sequence[ColumnSource]]]
-"""Product -> output column -> where its values come from."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +114,34 @@ def record_lineage(
     intervals: Iterable[IntervalRow],
     results: Iterable[ResultRow],
     started_at: datetime,
-    columns: ColumnSources | None = None,
 ) -> int:
     """Append the events of a run's ledger rows; returns how many."""
     events = [
         event
         for batch in batches_of(intervals, results)
-        for event in events_of(batch, catalogue, settings.home, started_at, columns)
+        for event in events_of(batch, catalogue, settings.home, started_at, column_sources())
     ]
     append_events(settings.ops / FILE, events)
     return len(events)
+
+
+def record_run(
+    settings: Settings, catalogue: Catalogue, run_id: str, periods: Iterable[str] | None = None
+) -> int:
+    """Append the events of one run as the ledgers have it; returns how many.
+
+    ``periods`` (months ``YYYY-MM`` and ``all``) bounds what is read of the ledgers.
+    """
+    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+    mine = {"run_id": (run_id,)}
+    started = [r.at for r in ledgers.read(RUN, where=mine) if r.status == "started"]
+    wanted = None if periods is None else tuple(periods)
+    intervals = ledgers.read(INTERVAL, periods=wanted, where=mine)
+    if not intervals:
+        return 0
+    results = ledgers.read(RESULT, periods=wanted, where=mine)
+    begun = started[0] if started else min(i.committed_at for i in intervals)
+    return record_lineage(settings, catalogue, intervals, results, begun)
 
 
 def append_events(path: Path, events: Sequence[Event]) -> None:

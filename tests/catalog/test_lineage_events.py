@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 from catalog_cases import DAY1, DAY2, TinyLake
 
-from catalog.lineage import ColumnSource, batches_of, events_of, record_lineage
+from catalog.column_sources import ColumnSource, column_sources
+from catalog.lineage import batches_of, events_of, record_lineage, record_run
+from contracts.load import load_catalogue
+from pipelines.engine.discovery import discover
+from pipelines.engine.ledgers import INTERVAL, RESULT
 from pipelines.engine.rows import IntervalRow, Pin, ResultRow
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -165,3 +169,22 @@ def test_appending_survives_a_torn_line(lake: TinyLake) -> None:
     lines = path.read_text().splitlines()
     assert len(lines) == 9
     assert sum(1 for line in lines if line.endswith("}") and json.loads(line)) == 8
+
+
+def test_a_run_is_read_from_the_ledgers(lake: TinyLake) -> None:
+    """record_run finds a run's own rows and no other run's."""
+    lake.ledgers.append((INTERVAL, [interval(DAY1)]), (RESULT, [result(DAY1)]))
+    assert record_run(lake.settings, lake.catalogue, "run-1", periods=["2026-01"]) > 0
+    assert record_run(lake.settings, lake.catalogue, "another") == 0
+
+
+def test_declared_column_sources_are_true() -> None:
+    """Every declared column exists, and its origin is an input that the job declares."""
+    catalogue, jobs = load_catalogue(), discover()
+    for product, columns in column_sources().items():
+        inputs = {read.product for read in jobs[product].inputs}
+        assert {c.name for c in catalogue[product].columns} >= set(columns), product
+        for column, origins in columns.items():
+            for origin in origins:
+                assert origin.product in inputs, (product, column, origin)
+                assert origin.column in {c.name for c in catalogue[origin.product].columns}, origin
