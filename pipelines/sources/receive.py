@@ -25,6 +25,7 @@ from pipelines.sources.errors import (
     SequenceConflictError,
     UnknownFileError,
 )
+from pipelines.sources.file_drop import SIDECAR
 from pipelines.sources.formats import Match, check_body_date, choose, matches
 from pipelines.sources.json_reader import holds_data
 from pipelines.sources.manifests import check_content, check_date, check_origin, read_manifest
@@ -197,8 +198,8 @@ class Receiver:
 
 
 def candidates_of(contracts: Sequence[Contract], offer: Offer) -> tuple[Match, ...]:
-    """Formats that fit the offer's name."""
-    return matches(contracts, offer.name)
+    """Formats that fit the offer's name (that of its lost file, for a manifest alone)."""
+    return matches(contracts, offer.name.removesuffix(SIDECAR))
 
 
 def _of_manifest(

@@ -1,0 +1,160 @@
+"""Landing: everything once, nothing half, the rest goes on."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.engine.delivery import effective
+from pipelines.engine.ledgers import Ledgers
+from pipelines.sources import landing
+from pipelines.sources.landing import DropFolderError, UnknownSourceError
+from pipelines.sources.seen import Seen
+from tests.pipelines.sources.drops import INTERVAL, Drop, logins
+
+
+def test_a_file_lands_byte_for_byte(tmp_path: Path) -> None:
+    """The landed copy is the delivered bytes; bronze holds text, lineage and receipt time."""
+    drop = Drop.at(tmp_path)
+    data = gzip.compress(logins(1, 2))
+    drop.put("login_20260105.csv.gz", data, manifest=True)
+    delivery = drop.only()
+    assert delivery.status == "landed"
+    assert delivery.path is not None
+    assert (drop.settings.home / delivery.path).read_bytes() == data
+    rows = drop.bronze("login")
+    assert [(r["login_id"], r["_row_number"]) for r in rows] == [("L1", 1), ("L2", 2)]
+    assert {r["_delivery_id"] for r in rows} == {delivery.delivery_id}
+    assert {r["_interval"] for r in rows} == {INTERVAL}
+    assert drop.ledger()[0].rows == 2
+
+
+def test_landing_again_does_nothing(tmp_path: Path) -> None:
+    """The same delivery twice is a no-op: with the cache, without it, and under another path."""
+    drop = Drop.at(tmp_path)
+    path = drop.put("login_20260105.csv", logins(1, 2))
+    drop.land()
+    assert drop.land() == []
+    (drop.settings.landing / "seen.json").unlink()
+    assert drop.land() == []
+    os.utime(path, (1, 1))
+    assert drop.land() == []
+    (path.parent / "again").mkdir()
+    path.rename(path.parent / "again" / path.name)
+    assert drop.land() == []
+    assert len(drop.bronze("login")) == 2
+    assert len(drop.ledger()) == 1
+
+
+@pytest.mark.parametrize("point", ["append", "ledger", "cache"])
+def test_a_kill_at_any_point_lands_exactly_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    """Killed after the copy, after the bronze commit or after the ledger: one copy of each row."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1, 2), manifest=True)
+    drop.put("login_20260105.c2.csv", logins(3), sequence=2, dataset="login", mode="part")
+
+    class Killed(BaseException):
+        """Stands for SIGKILL: nothing after it runs."""
+
+    def die(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if point == "append":
+            patch.setattr(landing, "append", die)
+        elif point == "ledger":
+            patch.setattr(Ledgers, "append", die)
+        else:
+            patch.setattr(Seen, "save", die)
+        with pytest.raises(Killed):
+            drop.land()
+    assert not any((drop.settings.landing / ".incoming").glob("*"))
+    again = drop.land()
+    assert len(again) == (0 if point == "cache" else 2)
+    assert [r["login_id"] for r in drop.bronze("login")] == ["L1", "L2", "L3"]
+    assert sorted(d.sequence for d in drop.ledger()) == [1, 2]
+    assert drop.land() == []
+
+
+def test_a_lost_file_is_repaired_from_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that a killed run appended are recorded even when the delivered file has gone."""
+    drop = Drop.at(tmp_path)
+    path = drop.put("login_20260105.csv", logins(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledgers, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            drop.land()
+    path.unlink()
+    assert [d.file for d in drop.land()] == ["login_20260105.csv"]
+    assert drop.ledger()[0].rows == 1
+
+
+def test_corrections_and_parts_keep_their_sequence(tmp_path: Path) -> None:
+    """Modes and sequence numbers come from the manifest and fold into what counts."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1, 2), manifest=True)
+    drop.put("login_20260105.c2.csv", logins(2), sequence=2, mode="correction", dataset="login")
+    drop.land()
+    folded = effective(drop.ledger())
+    assert [s.action for s in folded.steps] == ["rows", "overlay"]
+    assert folded.completeness == "complete"
+
+
+def test_a_withdrawal_without_rows_is_a_delivery(tmp_path: Path) -> None:
+    """An empty withdrawal lands, although an empty login file is refused otherwise."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1), manifest=True)
+    drop.put("login_20260105.c2.csv", logins(), sequence=2, mode="withdrawal", dataset="login")
+    assert [(d.status, d.rows) for d in drop.land()] == [("landed", 0), ("landed", 1)]
+    assert effective(drop.ledger()).steps == ()
+
+
+def test_only_the_wanted_source_and_date(tmp_path: Path) -> None:
+    """A source and a date narrow what is landed; the rest waits."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1))
+    drop.put("login_20260106.csv", logins(2))
+    assert drop.land(source="clearing") == []
+    assert [d.interval for d in drop.land(source="trading", interval=INTERVAL)] == ["2026-01-05"]
+    assert [d.interval for d in drop.land(source="login")] == ["2026-01-06"]
+    with pytest.raises(UnknownSourceError):
+        drop.land(source="trade-ing")
+    with pytest.raises(DropFolderError):
+        drop.land(from_path=tmp_path / "nowhere")
+
+
+def test_unfinished_and_foreign_files_wait(tmp_path: Path) -> None:
+    """Files still arriving, and files nobody described, are left alone."""
+    drop = Drop.at(tmp_path)
+    for name in (".login_20260105.csv", "login_20260105.csv.part", "readme.txt"):
+        drop.put(name, logins(1))
+    assert drop.land() == []
+
+
+def test_a_changed_file_without_manifest_is_the_next_delivery(tmp_path: Path) -> None:
+    """Other content under the same name is a new version; the old one stays as evidence."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1))
+    drop.land()
+    drop.put("login_20260105.csv", logins(1, 2))
+    assert drop.only().sequence == 2
+    assert len(drop.bronze("login")) == 3
+    assert effective(drop.ledger()).steps[0].rows == 2
+
+
+def test_wrong_row_counts_are_left_to_the_gate(tmp_path: Path) -> None:
+    """A manifest's row count is recorded as promised: the row_count rule compares, not landing."""
+    drop = Drop.at(tmp_path)
+    drop.put("login_20260105.csv", logins(1, 2), rows=5)
+    delivery = drop.only()
+    assert (delivery.status, delivery.rows) == ("landed", 5)
+    assert delivery.message == "the file holds 2 rows"
+    assert len(drop.bronze("login")) == 2
