@@ -1,4 +1,4 @@
-"""A small drop folder for tests: files with true or false manifests, and what was landed of them."""
+"""A small drop folder for tests: files with true or false manifests, and what landed of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NOON = datetime(2026, 1, 5, 4, 0, tzinfo=UTC)
 def logins(*ids: int, end: str = "\n") -> bytes:
     """A login file of these ids, with a header line."""
     rows = [
-        f"L{i},0000000{i},0001,2026-01-05 09:00:00,2026-01-05 15:00:00,20260105,1.2.3.4,m{i},d{i},a,"
-        f"T{i},HOME"
+        f"L{i},0000000{i},0001,2026-01-05 09:00:00,2026-01-05 15:00:00,20260105,1.2.3.4,m{i},d{i},"
+        f"a,T{i},HOME"
         for i in ids
     ]
     return (end.join([LOGIN, *rows]) + end).encode()

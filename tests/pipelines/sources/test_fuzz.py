@@ -18,8 +18,10 @@ SEEDS = [
     ),
     (
         "kx20260105.dat",
-        b'{"o_curinstrument":[{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":1,'
-        b'"OPENINTEREST":2,"SETTLEMENTPRICE":3}],"report_date":"20260105"}',
+        (
+            b'{"o_curinstrument":[{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":1,'
+            b'"OPENINTEREST":2,"SETTLEMENTPRICE":3}],"report_date":"20260105"}'
+        ),
     ),
 ]
 ROUNDS = 100
@@ -51,9 +53,8 @@ def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
     for i in range(ROUNDS):
         for name, data in SEEDS:
             changed = mutate(data, chance)
-            drop.put(f"{i:03d}/{name}".replace("/", "_"), changed)
             path = drop.settings.inbox / "trading" / "20260105" / f"{i:03d}" / name
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(changed)
             expected += 1
     recorded = drop.land()

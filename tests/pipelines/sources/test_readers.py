@@ -86,7 +86,9 @@ def test_csv_streams_with_ordinals_over_blocks(tmp_path: Path) -> None:
 def test_json_keeps_records_as_delivered(tmp_path: Path) -> None:
     """A document's record keeps its very text; the ordinal counts over all sections."""
     text = '\ufeff{"o_a":[{"K": 1.50,"N":"cu  "}],"o_b":[{"K":2}],"code":0,"day":"20140106"}'
-    form = Format(name="f", kind="dat", file=".*", sections=("o_a", "o_b"), required_keys=("K", "N"))
+    form = Format(
+        name="f", kind="dat", file=".*", sections=("o_a", "o_b"), required_keys=("K", "N")
+    )
     rows = read(tmp_path / "f.dat", text.encode(), form, contract("section", "header", "record"))
     assert [r["record"] for r in rows] == ['{"K": 1.50,"N":"cu  "}', '{"K":2}']
     assert [(r["section"], r["_row_number"]) for r in rows] == [("o_a", 1), ("o_b", 2)]
