@@ -56,10 +56,14 @@ class Batch:
 
 
 def batches_of(intervals: Iterable[IntervalRow], results: Iterable[ResultRow]) -> tuple[Batch, ...]:
-    """Group a run's ledger rows by batch and product; held intervals were no batch."""
+    """Group a run's ledger rows by batch and product.
+
+    Held intervals were no batch, and a row that only states again what an earlier run's batch
+    came to belongs to that run's events.
+    """
     rows: dict[tuple[str, str], list[IntervalRow]] = {}
     for row in intervals:
-        if row.state in ATTEMPTED:
+        if row.state in ATTEMPTED and row.batch_id.startswith(row.run_id):
             rows.setdefault((row.batch_id, row.product), []).append(row)
     judged: dict[tuple[str, str], list[ResultRow]] = {}
     for result in results:
@@ -134,13 +138,13 @@ def record_run(
     """
     ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
     mine = {"run_id": (run_id,)}
-    started = [r.at for r in ledgers.read(RUN, where=mine) if r.status == "started"]
+    begins = [r.at - timedelta(seconds=r.seconds) for r in ledgers.read(RUN, where=mine)]
     wanted = None if periods is None else tuple(periods)
     intervals = ledgers.read(INTERVAL, periods=wanted, where=mine)
     if not intervals:
         return 0
     results = ledgers.read(RESULT, periods=wanted, where=mine)
-    begun = started[0] if started else min(i.committed_at for i in intervals)
+    begun = min(begins, default=min(i.committed_at for i in intervals))
     return record_lineage(settings, catalogue, intervals, results, begun)
 
 

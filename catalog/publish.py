@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -37,9 +37,13 @@ from catalog.states import IntervalState, interval_states
 from contracts.catalogue import Catalogue
 from contracts.standards import Audience
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.engine.graph import Graph
 from pipelines.engine.ledgers import Ledgers
 from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.repair import unrecorded
+from pipelines.engine.rows import IntervalRow
 from pipelines.engine.settings import Settings
+from pipelines.engine.state import Record, load_state
 from pipelines.engine.tables import Table, open_table
 
 Progress = Callable[[str], None]
@@ -101,10 +105,28 @@ def publish(
 def read_states(
     settings: Settings, catalogue: Catalogue, now: datetime
 ) -> tuple[IntervalState, ...]:
-    """The state of every interval in the lake, as readers must see it."""
+    """The state of every interval in the lake, as readers must see it.
+
+    What a killed run committed and could not record is read from its commit: the table is ahead
+    of the ledger then, and its readers too.
+    """
     ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
-    rows = ledgers.latest_intervals()
+    state = load_state(ledgers, Graph({}))
+    built = [c.product for c in catalogue.contracts.values() if c.layer != "bronze"]
+    mended, _ = unrecorded(settings.home, built, state)
+    records = (r for of in state.with_rows(mended).records.values() for r in of.values())
+    rows = [_standing(record) for record in records]
     return interval_states(catalogue.contracts, rows, TradingCalendar.default(), now)
+
+
+def _standing(record: Record) -> IntervalRow:
+    """The newest row; a refused or broken attempt leaves standing what was published before."""
+    stored = record.published
+    if record.latest.readable or stored is None:
+        return record.latest
+    return replace(
+        record.latest, fingerprint=stored.fingerprint, delta_version=stored.delta_version
+    )
 
 
 def published_path(settings: Settings, audience: str) -> Path:

@@ -29,7 +29,7 @@ def interval(day: str, state: str = "published", **more: Any) -> IntervalRow:
         interval=day,
         state=state,  # type: ignore[arg-type]
         run_id="run-1",
-        batch_id="batch-1",
+        batch_id="run-1-b",
         job_version=1,
         schema_fingerprint="s",
         contract_version="1.0.0",
@@ -49,7 +49,7 @@ def result(day: str, outcome: str = "passed", rule: str = "client_day.key.unique
     """A rule's outcome in the ledger."""
     return ResultRow(
         run_id="run-1",
-        batch_id="batch-1",
+        batch_id="run-1-b",
         product="gold.client_day",
         interval=day,
         rule_id=rule,
