@@ -218,8 +218,8 @@ def said(kind: str, columns: tuple[str, ...], body: dict[str, Any]) -> str:
             bounds = [t for t, b in ((above, low), (below, high)) if b is not None]
             return f"{names} is {' and '.join(bounds)}."
         case "codes":
-            what = body.get("code_list") or "the given values"
-            return f"{names} is one of {what}."
+            what = f"a code of the list {body['code_list']}" if body.get("code_list") else None
+            return f"{names} is {what or 'one of the values given'}."
         case "matches":
             return f"{names} looks like {body.get('pattern')}."
         case "reference":

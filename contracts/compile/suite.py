@@ -97,13 +97,14 @@ def _meta(expectation: Expectation, rule: Rule) -> dict[str, Any]:
         for k, v in asdict(expectation).items()
         if k.startswith("helper_") and v not in (None, ())
     }
+    since = rule.effective_from.isoformat()
     return {
         "rule_id": rule.id,
         "description": rule.description,
         "dimension": rule.dimension,
         "severity": rule.severity,
-        "tolerance": rule.tolerance,
-        "effective_from": rule.effective_from.isoformat(),
+        **({"tolerance": rule.tolerance} if rule.tolerance else {}),
+        **({"effective_from": since} if rule.effective_from.year > 1990 else {}),
         **helper,
     }
 
