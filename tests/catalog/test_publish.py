@@ -19,8 +19,11 @@ from catalog.errors import NotPublishableError, UnknownAudienceError
 from catalog.keys import load_or_create_key, rotate_key
 from catalog.masking import mask
 from catalog.publish import publish, published_path
+from catalog.sidecar import Stamp
 from contracts.model import Sla
 from quality.hashing import portable_hash_sql
+
+AUDIENCES = ("analyst", "surveillance")
 
 
 def rows(path: Path, sql: str) -> list[tuple[object, ...]]:
@@ -81,13 +84,13 @@ def test_rows_are_not_ordered_by_a_hidden_id(lake: TinyLake) -> None:
 def test_nothing_new_writes_nothing(lake: TinyLake) -> None:
     """Invariant 3: a second publish leaves the very same file, in under a second for all."""
     first = publish(lake.settings, lake.catalogue, now=NOW)
-    before = [published_path(lake.settings, a).stat() for a in ("analyst", "surveillance")]
+    before = [Stamp.of(published_path(lake.settings, a)) for a in AUDIENCES]
     began = time.monotonic()
     second = publish(lake.settings, lake.catalogue, now=NOW + timedelta(minutes=5))
     took = time.monotonic() - began
     assert [p.outcome for p in second] == ["unchanged", "unchanged"]
     assert [p.publication_id for p in second] == [p.publication_id for p in first]
-    assert before == [published_path(lake.settings, a).stat() for a in ("analyst", "surveillance")]
+    assert before == [Stamp.of(published_path(lake.settings, a)) for a in AUDIENCES]
     assert took < 1.0
 
 
@@ -213,7 +216,7 @@ def test_a_failure_leaves_the_last_file(lake: TinyLake) -> None:
     """A table that breaks its contract stops publishing with a named error; readers keep theirs."""
     publish(lake.settings, lake.catalogue, now=NOW)
     path = published_path(lake.settings, "analyst")
-    before = path.stat()
+    before = Stamp.of(path)
     columns = tuple(
         c.model_copy(update={"type": "decimal(18,4)"}) if c.name == "note" else c
         for c in TRADE.columns
@@ -221,7 +224,7 @@ def test_a_failure_leaves_the_last_file(lake: TinyLake) -> None:
     broken = lake.with_contracts(trade=TRADE.model_copy(update={"columns": columns}))
     with pytest.raises(NotPublishableError, match=r"silver\.trade"):
         publish(broken.settings, broken.catalogue, "surveillance", now=NOW)
-    assert path.stat() == before
+    assert Stamp.of(path) == before
     assert not list(lake.settings.publish.glob(".*draft*"))
     with pytest.raises(UnknownAudienceError, match="Did you mean analyst"):
         publish(lake.settings, lake.catalogue, "analist")
@@ -262,6 +265,40 @@ def test_meta_says_what_the_file_was_made_of(lake: TinyLake) -> None:
         ("B", "买"),
         ("S", "卖"),
     ]
+
+
+def test_a_publisher_killed_half_way_harms_nobody(lake: TinyLake) -> None:
+    """Invariant 3: after SIGKILL in the middle readers keep the last file and the next run ends
+    in the same content as if nothing had happened."""
+    publish(lake.settings, lake.catalogue, "surveillance", now=NOW)
+    path = published_path(lake.settings, "surveillance")
+    before = Stamp.of(path)
+    lake.write("silver.trade", trades(DAY2, lots=50), DAY2)
+    script = (
+        "import os, sys; sys.path[:0] = sys.argv[2:]\n"
+        "from pathlib import Path\n"
+        "from catalog_cases import NOW, CLIENT, CLIENT_DAY, STANDARDS, TRADE\n"
+        "from catalog.publish import publish\n"
+        "from contracts.catalogue import Catalogue\n"
+        "from pipelines.engine.settings import Settings\n"
+        "found = Catalogue({c.product: c for c in (TRADE, CLIENT, CLIENT_DAY)}, STANDARDS)\n"
+        "publish(Settings(home=Path(sys.argv[1])), found, 'surveillance', now=NOW,\n"
+        "        on_progress=lambda _: os.kill(os.getpid(), 9))\n"
+    )
+    here = Path(__file__).resolve().parent
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(lake.settings.home), str(here), str(here.parents[1])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert killed.returncode == -9, killed.stderr
+    assert Stamp.of(path) == before
+    [done] = publish(lake.settings, lake.catalogue, "surveillance", now=NOW)
+    assert done.outcome == "updated"
+    sql = f"SELECT min(lots), count(*) FROM silver.trade WHERE trade_date = DATE '{DAY2}'"
+    assert rows(path, sql) == [(50, 6)]
+    assert not list(lake.settings.publish.glob(".*"))
 
 
 def test_what_a_killed_publisher_left_is_swept(lake: TinyLake) -> None:
