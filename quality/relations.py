@@ -49,9 +49,15 @@ def arrow_type(spark_type: str) -> pa.DataType:
     }[spark_type]
 
 
-def empty_table(contract: Contract) -> pa.Table:
-    """No rows with the contract's columns: an optional input that is not there."""
-    return pa.schema([(c.name, arrow_type(c.type)) for c in contract.columns]).empty_table()
+def empty_table(contract: Contract, *, previous: bool = False) -> pa.Table:
+    """No rows with the contract's columns: an optional input that is not there.
+
+    ``previous`` adds ``_for_interval``, the interval that rows of earlier intervals serve.
+    """
+    fields = [(c.name, arrow_type(c.type)) for c in contract.columns]
+    if previous:
+        fields.append(("_for_interval", pa.date32()))
+    return pa.schema(fields).empty_table()
 
 
 def local_path(path: str) -> str:
