@@ -132,7 +132,15 @@ def draw_orders(
     cancels = (rng.random(count) < _CANCELS[kind]) & (ends < bound) & (order_type == codes.LIMIT)
     cancel = np.where(cancels, _clock(board, contract, ends), NO_CANCEL)
     time = np.where(auction, _auction_time(rng, board, contract), clock)
-    careless = rng.random(count) < np.where(kind == PROGRAMME, 0.004, 0.0015)
+    rank = _rank_within(contract, client, people.clients)
+    # Who cancels for a living keeps below the exchange's threshold of 500 a contract: beyond
+    # 450 cancels the programme sends FAK orders, which are exempt.
+    spent = cancels & ~maker & (_rank_within(contract, client, people.clients, cancels) >= 450)
+    cancel = np.where(spent, NO_CANCEL, cancel)
+    order_type[spent] = codes.FAK
+    style[spent] = codes.AGGRESSIVE
+    distance = np.where(spent, 0, distance)
+    careless = (rng.random(count) < np.where(kind == PROGRAMME, 0.004, 0.0015)) & (rank < 400)
     orders = make_orders(
         count,
         contract=contract,
@@ -150,6 +158,25 @@ def draw_orders(
         cancel=cancel,
     )
     return _two_sided(orders, maker, rng)
+
+
+def _rank_within(
+    contract: NDArray[np.int32],
+    client: NDArray[np.int32],
+    clients: int,
+    of: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Return each order's place among its client's orders in the contract (of those in ``of``)."""
+    key = contract.astype(np.int64) * clients + client
+    line = np.argsort(key, kind="stable")
+    counted = np.ones(len(key), np.int64) if of is None else of[line].astype(np.int64)
+    running = np.cumsum(counted) - counted
+    starts = np.ones(len(key), bool)
+    starts[1:] = key[line][1:] != key[line][:-1]
+    base = np.maximum.accumulate(np.where(starts, running, 0))
+    rank = np.empty(len(key), np.int64)
+    rank[line] = running - base
+    return rank
 
 
 def _two_sided(orders: Orders, maker: NDArray[np.bool_], rng: np.random.Generator) -> Orders:

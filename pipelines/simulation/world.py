@@ -14,19 +14,25 @@ from numpy.typing import NDArray
 
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.simulation.board import Board, Quote, make_board
+from pipelines.simulation.cases import staged_records, threshold_records
 from pipelines.simulation.clearing import Book, Held, clear, make_legs, settlement_prices
 from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
+from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import deliver_pending, soil
 from pipelines.simulation.flow import activity, draw_orders
 from pipelines.simulation.market import run_market
 from pipelines.simulation.news import write_news
 from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
+from pipelines.simulation.orders import join
+from pipelines.simulation.patterns import stage
 from pipelines.simulation.people import People, draw_people
 from pipelines.simulation.prices import draw_path
 from pipelines.simulation.public_files import MemberLots, member_lots, public_deliveries
+from pipelines.simulation.rates import plan_day
 from pipelines.simulation.reference_files import contact_version, reference_deliveries
 from pipelines.simulation.scale import Scale, scale_named
+from pipelines.simulation.scene import Scene
 from pipelines.simulation.seeds import stream
 from pipelines.simulation.state import WorldState, state_before
 from pipelines.simulation.tick_files import tick_delivery
@@ -139,7 +145,22 @@ def _simulate_day(seed: int, scale: Scale, day: date, state: WorldState | None) 
         for c, s in zip(board.commodities, board.sessions, strict=True)
     )
     busy = activity(board)
-    flow = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy)
+    ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy)
+    copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
+    number = len(TradingCalendar.default().between(start, day))
+    staged = stage(
+        plan_day(seed, day, number, scale.name),
+        lambda label, strength: Scene(
+            rng=stream(seed, day, f"case-{label}"),
+            board=board,
+            people=people,
+            busy=busy,
+            mean_orders=busy.share * scale.orders,
+            label=label,
+            strength=strength,
+        ),
+    )
+    flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
     market = run_market(board, flow, paths, busy, people.clients, _by_contract(held))
     settle = settlement_prices(board, market.stats)
     legs = make_legs(board, market)
@@ -200,7 +221,12 @@ def _simulate_day(seed: int, scale: Scale, day: date, state: WorldState | None) 
         stock=stock,
         contact_version=contact,
     )
-    truth = [*(group_records(people) if first else []), *news.truth]
+    truth = [
+        *(group_records(people) if first else []),
+        *staged_records(board, market, people, staged),
+        *threshold_records(board, market, people, staged),
+        *news.truth,
+    ]
     return _Made(
         deliveries,
         truth,
