@@ -206,6 +206,7 @@ def _intervals(products: Sequence[Published], states: Iterable[IntervalState]) -
         MetaColumn("accepted", "BIGINT", "rows accepted", "接受行数"),
         MetaColumn("quarantined", "BIGINT", "rows in quarantine", "隔离行数"),
         MetaColumn("waiting_on", "VARCHAR", "root cause of a held interval", "等待的原因"),
+        MetaColumn("incomplete_because", "VARCHAR", "inputs that are incomplete", "不完整的原因"),
         MetaColumn("recorded_at", TIMESTAMP, "when this state was reached, UTC", "记录时间（UTC）"),
         MetaColumn("due_at", TIMESTAMP, "due, UTC", "应完成时间（UTC）"),
         MetaColumn("portable_hash", "VARCHAR", "hash of its rows here", "散列值"),
@@ -220,7 +221,7 @@ def _intervals(products: Sequence[Published], states: Iterable[IntervalState]) -
             (
                 s.product, s.interval, s.trade_date, s.state, s.own_state, s.inherited_from,
                 s.partial, content.rows if content else 0, s.built, s.accepted, s.quarantined,
-                s.waiting_on, s.recorded_at, s.due_at, content.hash if content else None,
+                s.waiting_on, "; ".join(s.incomplete_because) or None, s.recorded_at, s.due_at, content.hash if content else None,
             )
         )  # fmt: skip
     return MetaTable(

@@ -65,6 +65,9 @@ class IntervalState:
     due_at: datetime | None
     late_by: timedelta | None
     reasons: tuple[str, ...] = ()
+    """The gate's words, or an error's: for operators, never published."""
+    incomplete_because: tuple[str, ...] = ()
+    """Inputs that are missing, partial or lost rows, by name."""
 
 
 def interval_states(
@@ -166,6 +169,7 @@ def _own_state(
         due_at=due,
         late_by=reached - due if due is not None and reached > due else None,
         reasons=found.reasons if found else (),
+        incomplete_because=found.incomplete_because if found else (),
     )
 
 
