@@ -25,6 +25,7 @@ side: {title: Side, title_zh: 方向, values: {B: [Buy, 买], S: [Sell, 卖]}}
 """
 AUDIENCES = """\
 analyst: {clearance: "2", title: Analysts, title_zh: 分析, description: Masked.}
+surveillance: {clearance: "4", title: Surveillance, title_zh: 监察, description: In clear.}
 """
 _HEAD = """\
 apiVersion: v3.1.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import sqlglot
+from contract_cases import write_root
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +102,15 @@ def test_every_row_rule_has_one_expectation() -> None:
         assert [c.rule.id for c in row_checks(contract, catalogue)] == rules
 
 
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Contract, Catalogue, duckdb.DuckDBPyConnection]]:
+    catalogue = load_catalogue(write_root(tmp_path_factory.mktemp("deal")))
+    with duckdb.connect(config={"threads": 1}) as con:
+        yield catalogue["silver.deal"], catalogue, con
+
+
 Row = tuple[str | None, str | None, str | None, Decimal | None, int | None, str | None]
 rows = st.lists(
     st.tuples(
@@ -129,37 +140,39 @@ def _fails(row: Row) -> dict[str, bool]:
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows)
 def test_failing_sql_is_true_exactly_on_failing_rows(
-    tmp_path_factory: pytest.TempPathFactory, table: list[Row]
+    made: tuple[Contract, Catalogue, duckdb.DuckDBPyConnection], table: list[Row]
 ) -> None:
     """``failing_sql`` is TRUE on rows that break the rule, FALSE on all others, never NULL, and
     the helper columns of expectations find as many: unique counts only later rows."""
-    contract, catalogue = _deal(tmp_path_factory)
+    contract, catalogue, con = made
     checks = {c.rule.id: c for c in row_checks(contract, catalogue)}
     helpers = {e.rule_id: e for e in suite(contract, catalogue).expectations}
-    with duckdb.connect() as con:
-        con.execute(
-            "CREATE TABLE batch (trade_date DATE, deal_id VARCHAR, side VARCHAR, client_id VARCHAR,"
-            "price DECIMAL(18,4), lots BIGINT, memo VARCHAR, _delivery_id VARCHAR,"
-            "_row_number BIGINT, _unparsed VARCHAR)"
-        )
-        places = ", ".join(["('2026-01-05', ?, ?, ?, ?, ?, ?, 'x', ?, NULL)"] * len(table))
-        flat = [value for number, row in enumerate(table) for value in (*row, number)]
-        con.execute(f"INSERT INTO batch VALUES {places}", flat)
-        for rule_id in _fails(table[0]):
-            sql = _duck(str(checks[rule_id].failing_sql))
-            got = con.execute(f"SELECT {sql} FROM batch ORDER BY _row_number").fetchall()
-            assert [g for (g,) in got] == [_fails(r)[rule_id] for r in table], rule_id
-            helper = helpers[rule_id]
-            if helper.helper_sql is not None:
-                helped = f"SELECT sum({_duck(helper.helper_sql)}) FROM batch"
-                assert con.execute(helped).fetchone() == (sum(g for (g,) in got),), rule_id
-        unique = _duck(str(helpers["deal.key.unique"].helper_sql))
-        later = con.execute(f"SELECT count(*) FROM (SELECT {unique} AS n FROM batch) WHERE n <> 1")
-        ids = [r[0] for r in table if r[0] is not None]
-        assert later.fetchone() == (len(ids) - len(set(ids)),)
+    con.execute(
+        "CREATE OR REPLACE TABLE batch (trade_date DATE, deal_id VARCHAR, side VARCHAR,"
+        "client_id VARCHAR, price DECIMAL(18,4), lots BIGINT, memo VARCHAR,"
+        "_delivery_id VARCHAR, _row_number BIGINT, _unparsed VARCHAR)"
+    )
+    places = ", ".join(["('2026-01-05', ?, ?, ?, ?, ?, ?, 'x', ?, NULL)"] * len(table))
+    flat = [value for number, row in enumerate(table) for value in (*row, number)]
+    con.execute(f"INSERT INTO batch VALUES {places}", flat)
+
+    ids = list(_fails(table[0]))
+    failing = ", ".join(_duck(str(checks[i].failing_sql)) for i in ids)
+    got = con.execute(f"SELECT {failing} FROM batch ORDER BY _row_number").fetchall()
+    assert [dict(zip(ids, g, strict=True)) for g in got] == [_fails(r) for r in table]
+
+    helped = [i for i in ids if helpers[i].helper_sql is not None]
+    sums = ", ".join(f"sum({_duck(str(helpers[i].helper_sql))})" for i in helped)
+    expected = tuple(sum(_fails(r)[i] for r in table) for i in helped)
+    assert con.execute(f"SELECT {sums} FROM batch").fetchone() == expected
+
+    unique = _duck(str(helpers["deal.key.unique"].helper_sql))
+    later = con.execute(f"SELECT count(*) FROM (SELECT {unique} AS n FROM batch) WHERE n <> 1")
+    given_ids = [r[0] for r in table if r[0] is not None]
+    assert later.fetchone() == (len(given_ids) - len(set(given_ids)),)
 
 
 def test_references_are_judged_as_of_the_date(deal: Contract, catalogue: Catalogue) -> None:
@@ -178,18 +191,6 @@ def test_references_are_judged_as_of_the_date(deal: Contract, catalogue: Catalog
         )
         found = con.execute(_duck(str(helper.helper_sql)) + " ORDER BY 1").fetchall()
     assert [str(day) for day, _ in found] == ["2026-01-04", "2026-01-07"]
-
-
-_ONCE: list[tuple[Contract, Catalogue]] = []
-
-
-def _deal(factory: pytest.TempPathFactory) -> tuple[Contract, Catalogue]:
-    if not _ONCE:
-        from contract_cases import write_root
-
-        catalogue = load_catalogue(write_root(factory.mktemp("deal")))
-        _ONCE.append((catalogue["silver.deal"], catalogue))
-    return _ONCE[0]
 
 
 @cache
