@@ -20,8 +20,8 @@ from typing import Any
 from catalog.column_sources import ColumnSource, ColumnSources, column_sources
 from contracts.catalogue import Catalogue
 from contracts.model import Contract
-from pipelines.engine.ledgers import INTERVAL, RESULT, RUN, Ledgers
-from pipelines.engine.rows import IntervalRow, ResultRow
+from pipelines.engine.ledgers import INTERVAL, RESULT, RUN, Ledgers, period_of
+from pipelines.engine.rows import IntervalRow, ResultRow, RunRow
 from pipelines.engine.settings import Settings
 
 NAMESPACE = "exlake"
@@ -129,23 +129,33 @@ def record_lineage(
     return len(events)
 
 
-def record_run(
-    settings: Settings, catalogue: Catalogue, run_id: str, periods: Iterable[str] | None = None
-) -> int:
+def record_run(settings: Settings, catalogue: Catalogue, run_id: str) -> int:
     """Append the events of one run as the ledgers have it; returns how many.
 
-    ``periods`` (months ``YYYY-MM`` and ``all``) bounds what is read of the ledgers.
+    Of the ledgers by interval only the months of the run's dates are read.
     """
     ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
     mine = {"run_id": (run_id,)}
-    begins = [r.at - timedelta(seconds=r.seconds) for r in ledgers.read(RUN, where=mine)]
-    wanted = None if periods is None else tuple(periods)
-    intervals = ledgers.read(INTERVAL, periods=wanted, where=mine)
+    runs = ledgers.read(RUN, where=mine)
+    periods = _periods(runs)
+    intervals = ledgers.read(INTERVAL, periods=periods, where=mine)
     if not intervals:
         return 0
-    results = ledgers.read(RESULT, periods=wanted, where=mine)
+    results = ledgers.read(RESULT, periods=periods, where=mine)
+    begins = [r.at - timedelta(seconds=r.seconds) for r in runs]
     begun = min(begins, default=min(i.committed_at for i in intervals))
     return record_lineage(settings, catalogue, intervals, results, begun)
+
+
+def _periods(runs: Sequence[RunRow]) -> tuple[str, ...] | None:
+    """Months that a run's dates span, and ``all``; None (everything) when it had no dates."""
+    spans = [r.dates.split("..") for r in runs if r.dates]
+    if not spans:
+        return None
+    first = min(date.fromisoformat(a) for a, _ in spans)
+    last = max(date.fromisoformat(b) for _, b in spans)
+    days = (first + timedelta(n) for n in range((last - first).days + 1))
+    return (period_of("all"), *sorted({period_of(d.isoformat()) for d in days}))
 
 
 def append_events(path: Path, events: Sequence[Event]) -> None:

@@ -221,7 +221,8 @@ def _intervals(products: Sequence[Published], states: Iterable[IntervalState]) -
             (
                 s.product, s.interval, s.trade_date, s.state, s.own_state, s.inherited_from,
                 s.partial, content.rows if content else 0, s.built, s.accepted, s.quarantined,
-                s.waiting_on, "; ".join(s.incomplete_because) or None, s.recorded_at, s.due_at, content.hash if content else None,
+                s.waiting_on, "; ".join(s.incomplete_because) or None, s.recorded_at, s.due_at,
+                content.hash if content else None,
             )
         )  # fmt: skip
     return MetaTable(

@@ -117,7 +117,8 @@ def states_digest(states: Sequence[IntervalState], products: Sequence[str]) -> s
         [
             [
                 s.product, s.interval, s.state, s.own_state, s.inherited_from, s.partial,
-                s.built, s.accepted, s.quarantined, s.waiting_on, s.incomplete_because, str(s.due_at),
+                s.built, s.accepted, s.quarantined, s.waiting_on, s.incomplete_because,
+                str(s.due_at),
             ]
             for s in states
             if s.product in wanted

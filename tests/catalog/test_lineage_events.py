@@ -15,8 +15,8 @@ from catalog.column_sources import ColumnSource, column_sources
 from catalog.lineage import batches_of, events_of, record_lineage, record_run
 from contracts.load import load_catalogue
 from pipelines.engine.discovery import discover
-from pipelines.engine.ledgers import INTERVAL, RESULT
-from pipelines.engine.rows import IntervalRow, Pin, ResultRow
+from pipelines.engine.ledgers import INTERVAL, RESULT, RUN
+from pipelines.engine.rows import IntervalRow, Pin, ResultRow, RunRow
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,8 +173,9 @@ def test_appending_survives_a_torn_line(lake: TinyLake) -> None:
 
 def test_a_run_is_read_from_the_ledgers(lake: TinyLake) -> None:
     """record_run finds a run's own rows and no other run's."""
-    lake.ledgers.append((INTERVAL, [interval(DAY1)]), (RESULT, [result(DAY1)]))
-    assert record_run(lake.settings, lake.catalogue, "run-1", periods=["2026-01"]) > 0
+    run = RunRow("run-1", "succeeded", "run", START, dates=f"{DAY1}..{DAY2}", seconds=5.0)
+    lake.ledgers.append((INTERVAL, [interval(DAY1)]), (RESULT, [result(DAY1)]), (RUN, [run]))
+    assert record_run(lake.settings, lake.catalogue, "run-1") == 4
     assert record_run(lake.settings, lake.catalogue, "another") == 0
 
 
