@@ -16,6 +16,7 @@ from datetime import date
 from functools import cached_property
 
 from contracts.model import Contract
+from pipelines.engine.delivery import Step
 from pipelines.engine.graph import Node
 from pipelines.engine.holding import Known
 from pipelines.engine.job import Job
@@ -158,10 +159,21 @@ class _Planner:
         required = [r for r in same if not r.optional] or same
         found = set(self.state.records.get(self.product, {}))
         for read in required:
-            found |= set(self.state.deliveries.get(read.product, {}))
+            found |= self._delivered(read.product)
             found |= set(self.state.records.get(read.product, {}))
             found |= self.known.intervals.get(read.product, set())
         return sorted(i for i in found if self.request.covers(i))
+
+    def _delivered(self, product: str) -> set[str]:
+        """Intervals with deliveries; a reply without data on no trade date makes no interval."""
+
+        def empty_holiday(interval: str, steps: tuple[Step, ...]) -> bool:
+            if not steps or any(step.rows != 0 for step in steps):
+                return False
+            return not self.request.calendar.is_trade_date(date.fromisoformat(interval))
+
+        found = self.state.deliveries.get(product, {})
+        return {i for i, e in found.items() if not empty_holiday(i, e.steps)}
 
     def _assess(self, interval: str) -> Outcome:
         inputs = [self.resolver.slot(self.node, r, interval) for r in self.node.inputs]
