@@ -86,7 +86,7 @@ class _Batch:
                 spark=self.context.spark,
                 intervals=self.intervals,
                 contract=self.contract,
-                catalogue=self.context.catalogue.contracts,
+                catalogue=self.context.catalogue,
                 calendar=self.context.calendar,
                 declared=self.ready.job.inputs,
                 reader=self.ready.reader.frame,

@@ -40,7 +40,7 @@ class SchemaMismatchError(TerminalError):
         super().__init__(
             f"the job's columns differ from the contract: {'; '.join(wrong[:5])}.",
             product=product,
-            next_step="Return the contract's columns in order from the job, or change the contract.",
+            next_step="Return the contract's columns from the job, or change the contract.",
         )
 
 

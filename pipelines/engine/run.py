@@ -290,6 +290,9 @@ class _Runner:
             rows = self._batch(product, state, batch, rebuild, turn)
             state = state.with_rows(rows)
             turn.rows += rows
+            if turn.failures:
+                # A later run tries again; the intervals after a broken one may build on it.
+                break
             if request.force and len(batch) == len(stage.will_run):
                 request = replace(request, force=False)
             elif request.force:
@@ -383,7 +386,7 @@ class _Runner:
 
     def _again(self, product: str, state: State, restated: Restated) -> IntervalRow | None:
         record = state.record(product, restated.interval)
-        base = record.published or record.attempt if record else None
+        base = (record.attempt or record.published) if record else None
         if base is None:
             return None
         return replace(

@@ -129,9 +129,11 @@ def read_files(
 
     from contracts.compile.spark import schema_json
 
-    schema = StructType.fromJson(json.loads(schema_json(contract)))
     if not paths:
-        return spark.createDataFrame([], schema)
+        # Not createDataFrame: an empty list would start Python workers.
+        nulls = ", ".join(f"CAST(NULL AS {c.type}) AS `{c.name}`" for c in contract.columns)
+        return spark.sql(f"SELECT {nulls} WHERE false")
+    schema = StructType.fromJson(json.loads(schema_json(contract)))
     frame = spark.read.schema(schema).option("basePath", str(base)).parquet(*paths)
     return frame.select(*[column.name for column in contract.columns])
 
