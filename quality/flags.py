@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 BROKEN = "_broken"
 REJECTED = "_rejected"
+_SOME = "some interval"
 
 
 def flag(
@@ -93,7 +94,9 @@ def tally(
     *,
     expr: bool = False,
 ) -> dict[str, dict[str, int]]:
-    """Count failing rows per interval and rule in one Spark action, without marking rows.
+    """Count failing rows per interval and rule without marking rows: one Spark action.
+
+    A second action counts ``rows`` rules exactly, when the first found any failing key of them.
 
     Returns ``{interval: {rule id: failing}}``; a pair that is absent counts 0. Rules that one
     row decides alone (``expr``) are left out unless ``expr`` is set: the write observed them.
@@ -107,21 +110,45 @@ def tally(
             in_row.append(
                 (rule, F.expr(str(check.failing_sql)) & effective_condition(rule, interval_column))
             )
-            continue
-        counts = _count_set(frame, check, views, key, interval_column)
-        parts.append(counts.select("interval", F.lit(rule.id).alias("rule"), "failing"))
+        elif check.kind == "rows":
+            # Is there any failing key at all? Usually not, and then no join is needed.
+            some = failing_keys(frame, rule, views, key, interval_column, distinct=False).limit(1)
+            parts.append(_part(some.select(F.lit(_SOME).alias("interval")), rule, F.lit(1)))
+        else:
+            counts = _count_set(frame, check, views, key, interval_column)
+            parts.append(_part(counts, rule, F.col("failing")))
     if expr and in_row:
         exploded = df.select(
             interval_text(interval_column).alias("interval"),
             F.explode(_ids([(rule.id, failing) for rule, failing in in_row])).alias("rule"),
         )
         parts.append(exploded.groupBy("interval", "rule").agg(F.count("*").alias("failing")))
-    if not parts:
-        return {}
+    found = _collect(parts)
+    suspects = found.pop(_SOME, {})
+    again = []
+    for check in checks:
+        if check.rule.id in suspects:
+            frame = df.where(effective_condition(check.rule, interval_column))
+            counts = _count_set(frame, check, views, key, interval_column)
+            again.append(_part(counts, check.rule, F.col("failing")))
+    for interval, counted in _collect(again).items():
+        found.setdefault(interval, {}).update(counted)
+    return found
+
+
+def _part(counts: DataFrame, rule: Rule, failing: Column) -> DataFrame:
+    return counts.select(
+        "interval", F.lit(rule.id).alias("rule"), failing.cast("bigint").alias("failing")
+    )
+
+
+def _collect(parts: Sequence[DataFrame]) -> dict[str, dict[str, int]]:
+    """Run counts of several rules as one action."""
     found: dict[str, dict[str, int]] = {}
-    for row in reduce(DataFrame.unionByName, parts).collect():
-        if row["failing"]:
-            found.setdefault(row["interval"], {})[row["rule"]] = int(row["failing"])
+    if parts:
+        for row in reduce(DataFrame.unionByName, parts).collect():
+            if row["failing"]:
+                found.setdefault(row["interval"], {})[row["rule"]] = int(row["failing"])
     return found
 
 

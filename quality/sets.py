@@ -102,6 +102,8 @@ def failing_keys(
     views: Mapping[str, DataFrame],
     key: Sequence[str],
     interval_column: str | None,
+    *,
+    distinct: bool = True,
 ) -> DataFrame:
     """Distinct keys that a ``rows`` rule's SELECT returns.
 
@@ -119,7 +121,8 @@ def failing_keys(
     absent = [c for c in columns if c not in found.columns]
     if absent:
         raise RuleSqlError(rule.id, f"its result lacks the key columns {', '.join(absent)}")
-    return found.select(*columns).distinct()
+    keys = found.select(*columns)
+    return keys.distinct() if distinct else keys
 
 
 def run_sql(df: DataFrame, bound: Mapping[str, DataFrame], sql: str) -> DataFrame:

@@ -1,4 +1,7 @@
-"""Great Expectations counts what the row rules count, on both of its engines."""
+"""Great Expectations counts what the row rules count, on both of its engines.
+
+Marked slow: importing Great Expectations alone takes 3-5 s.
+"""
 
 from __future__ import annotations
 
@@ -257,6 +260,7 @@ def test_every_rule_kind_counts_alike_on_both_engines_and_in_the_row_rules(
     assert set(no_rows.values()) == {GxCount(0, 0, None)}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_evaluated_says_so() -> None:
     """Three outcomes, not two: a broken helper, a lost input, an unknown expectation."""
     compiled = suite(THING, CATALOGUE)
@@ -289,12 +293,14 @@ def test_what_cannot_be_evaluated_says_so() -> None:
     assert "silver_member" in str(failed["thing.member.known"])
 
 
+@pytest.mark.slow
 def test_an_empty_batch_is_judged_without_failing() -> None:
     """No rows: nothing fails, nothing was checked, and no rule is lost."""
     found = judge([], THING, suite(THING, CATALOGUE), views(), INTERVALS[:1])
     assert found == {"2026-01-05": {r.id: GxCount(0, 0, None) for r in RULES}}
 
 
+@pytest.mark.slow
 def test_inputs_may_be_files_with_a_condition(tmp_path: Path) -> None:
     """A dimension's stored files serve as input, limited to currently known rows."""
     pq.write_table(views()["silver.member"], tmp_path / "m.parquet")
@@ -314,6 +320,7 @@ def test_inputs_may_be_files_with_a_condition(tmp_path: Path) -> None:
     assert failing == [5, 5]
 
 
+@pytest.mark.slow
 def test_threads_share_the_gate_and_nothing_leaves_the_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
