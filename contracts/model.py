@@ -164,7 +164,7 @@ class Format(Frozen):
     absent_keys: tuple[str, ...] = ()
     """dat/json: the probe - keys no record of the first section may have."""
     date_keys: tuple[str, ...] = ()
-    """dat/json: top-level keys that together spell the file's date (YYYYMMDD), checked when there."""
+    """dat/json: top-level keys that together spell the file's date (YYYYMMDD), if there."""
     data_keys: tuple[str, ...] = ()
     """dat/json: a file in which no record fills any of these holds no data (a holiday's reply)."""
     mode: Literal["full", "part"] = "full"
