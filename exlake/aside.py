@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from exlake.lake import Lake
 from pipelines.engine.rows import READABLE
+
+if TYPE_CHECKING:
+    from pipelines.engine.run import Lake
 
 
 def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[dict[str, Any]]:
@@ -35,7 +37,9 @@ def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[
         else []
     )
     counting = [r for r in rows if r["batch_id"] in batches.get(r["interval"], ())]
-    return sorted(counting, key=lambda r: (r["interval"], r["delivery_id"] or "", r["row_number"] or 0))
+    return sorted(
+        counting, key=lambda r: (r["interval"], r["delivery_id"] or "", r["row_number"] or 0)
+    )
 
 
 def counted(

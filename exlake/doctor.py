@@ -109,7 +109,9 @@ def _writable(home: Path) -> Finding:
     place = _existing(home)
     if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
         return Finding("lake", "ok", str(home))
-    return Finding("lake", "broken", f"{place} is not writable", "set EXLAKE_HOME to a folder of yours")
+    return Finding(
+        "lake", "broken", f"{place} is not writable", "set EXLAKE_HOME to a folder of yours"
+    )
 
 
 def _disk(home: Path) -> Finding:

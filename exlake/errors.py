@@ -5,15 +5,6 @@ from __future__ import annotations
 from contracts.errors import TerminalError
 
 
-class QueryError(TerminalError):
-    """Raised when `exlake sql` cannot answer."""
-
-    code = "query"
-
-    def __init__(self, what: str, next_step: str) -> None:
-        super().__init__(f"{what}.", next_step=f"{next_step}.")
-
-
 class PortTakenError(TerminalError):
     """Raised when something else already listens where Airflow should."""
 

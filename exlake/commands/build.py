@@ -39,11 +39,10 @@ def simulate(
     """Let the simulated exchange deliver some trade dates into the inbox."""
     from dataclasses import asdict
 
-    from exlake.lake import open_lake
     from pipelines.engine.calendar import TradingCalendar
+    from pipelines.engine.settings import load_settings
     from pipelines.simulation.world import simulate as deliver
 
-    lake = open_lake()
     rows: list[dict[str, Any]] = []
 
     def show(day: Any) -> None:
@@ -53,7 +52,7 @@ def simulate(
                        f"trades, {day.files} files in {day.seconds:.1f} s")  # fmt: skip
 
     deliver(
-        lake.settings.inbox,
+        load_settings().inbox,
         TradingCalendar.default().between(*parse_range(dates)),
         seed,
         scale,
@@ -85,15 +84,15 @@ def land(
     """Copy, check and record what was delivered, and append it to bronze. Exit 1 if any refused."""
     from dataclasses import asdict
 
-    from exlake.lake import open_lake
+    from exlake.lake import open_catalogue
     from pipelines.sources.landing import land as receive
 
     try:
         interval = parse_day(day) if day else None
     except ValueError:
         raise typer.BadParameter(f"{day!r} is no date: write 2026-01-05") from None
-    lake = open_lake()
-    found = receive(lake.settings, lake.catalogue, source, interval, from_path)
+    settings, catalogue = open_catalogue()
+    found = receive(settings, catalogue, source, interval, from_path)
     columns = ("dataset", "interval", "sequence", "mode", "status", "rows", "file", "error_code",
                "message")  # fmt: skip
     listing(
@@ -136,16 +135,17 @@ def backfill(
 
     span = parse_range(dates)
     lake = open_lake()
-    wanted = [product, *lake.graph.upstream([product])]
-    plan = lake.plan([p for p in wanted if p in lake.graph.built], span)
+    _ = lake.catalogue[product]
+    made_from = lake.graph.upstream([product])
+    wanted = [p for p in lake.graph.built if p == product or p in made_from]
+    plan = lake.plan(lake.request(products=wanted, dates=span))
     if not as_json:
         show_plan(plan)
     if plan.idle:
         return
     if not yes and not typer.confirm("Run this?"):
         raise typer.Exit(1)
-    built = [stage.product for stage in plan]
-    _report(run_products(built, span, on_progress=_quiet if as_json else _say), as_json)
+    _report(run_products(wanted, span, on_progress=_quiet if as_json else _say), as_json)
 
 
 def judge(product: Given, dates: Wanted, as_json: AsJson = False) -> None:

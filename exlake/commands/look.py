@@ -41,7 +41,8 @@ def plan(product: Product = None, dates: Dates = None, as_json: AsJson = False) 
     from exlake.lake import open_lake
 
     lake = open_lake()
-    found = lake.plan([product] if product else None, optional_range(dates))
+    products = [product] if product else None
+    found = lake.plan(lake.request(products=products, dates=optional_range(dates)))
     if as_json:
         document(found.to_json())
         return
@@ -87,29 +88,22 @@ def status(product: Product = None, dates: Dates = None, as_json: AsJson = False
     """Per product and interval: state, rows, version, when, and how late. Exit 1 if any is bad."""
     from dataclasses import asdict
 
-    from exlake.lake import open_lake
+    from catalog.status import status as states_of
+    from exlake.lake import open_catalogue
 
-    lake = open_lake()
-    if product:
-        lake.catalogue[product]
-    span = optional_range(dates)
-    found = [
-        s for s in lake.states()
-        if product in (None, s.product)
-        and (span is None or s.trade_date is None or span[0] <= s.trade_date <= span[1])
-    ]  # fmt: skip
-    rows = [
-        asdict(s) | {"rows_in": s.built, "version": s.delta_version, "when": s.recorded_at,
-                     "because": s.waiting_on or "; ".join(s.reasons) or s.inherited_from}
-        for s in found
-    ]  # fmt: skip
-    columns = ("product", "interval", "state", "rows_in", "accepted", "quarantined", "version",
-               "when", "late_by", "partial", "because")  # fmt: skip
+    settings, catalogue = open_catalogue()
+    found = states_of(
+        settings, catalogue, products=[product] if product else None, dates=optional_range(dates)
+    )
+    because = [r.waiting_on or "; ".join(r.reasons) or r.inherited_from for r in found]
+    rows = [asdict(r) | {"because": why} for r, why in zip(found, because, strict=True)]
+    columns = ("product", "interval", "state", "rows_in", "accepted", "quarantined",
+               "delta_version", "age", "late_by", "partial", "because")  # fmt: skip
     listing(
-        rows, columns, title=f"Status of {lake.settings.home}", as_json=as_json,
+        rows, columns, title=f"Status of {settings.home}", as_json=as_json,
         empty="Nothing has been built here yet. Next: make demo, or exlake land and exlake run.",
     )  # fmt: skip
-    if any(s.state not in GOOD for s in found):
+    if any(r.state not in GOOD for r in found):
         raise typer.Exit(1)
 
 
@@ -143,17 +137,21 @@ def hash_(
     as_json: AsJson = False,
 ) -> None:
     """The portable hash (rows and sums of md5 halves), equal from Spark, DuckDB and delta-rs."""
-    from exlake.hashes import interval_hashes
-    from exlake.lake import open_lake
+    from dataclasses import asdict
 
-    rows = interval_hashes(open_lake(), product, interval)
+    from catalog.hashes import interval_hashes, product_hash
+    from exlake.lake import open_catalogue
+
+    settings, catalogue = open_catalogue()
+    found = [product_hash(settings, catalogue, product, interval)]
+    if interval is None:
+        found += [h for h in interval_hashes(settings, catalogue, product) if h.interval]
+    rows = [asdict(each) for each in found]
     columns = ("product", "interval", "rows", "version", "hash")
     listing(rows, columns, title=f"Portable hash of {product}", as_json=as_json)
 
 
-def quarantine_list(
-    product: Product = None, dates: Dates = None, as_json: AsJson = False
-) -> None:
+def quarantine_list(product: Product = None, dates: Dates = None, as_json: AsJson = False) -> None:
     """How many rows are put aside, per product, interval and rule."""
     from exlake.aside import counted
     from exlake.lake import open_lake

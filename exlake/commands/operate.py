@@ -38,18 +38,18 @@ def demo_real(
 
 def up() -> None:
     """Start Airflow on 127.0.0.1, wait until it is healthy, and print its address."""
-    from exlake.lake import open_lake
+    from pipelines.engine.settings import load_settings
     from exlake.standalone import start
 
-    typer.echo(start(open_lake().settings, say=typer.echo))
+    typer.echo(start(load_settings(), say=typer.echo))
 
 
 def down() -> None:
     """Stop the Airflow that `up` started, and nothing else."""
-    from exlake.lake import open_lake
+    from pipelines.engine.settings import load_settings
     from exlake.standalone import stop
 
-    typer.echo(stop(open_lake().settings))
+    typer.echo(stop(load_settings()))
 
 
 def doctor(as_json: AsJson = False) -> None:

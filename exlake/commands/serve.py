@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exlake.printing import AsJson, document, listing
+
+if TYPE_CHECKING:
+    from catalog.query import QueryResult
 
 Audience = Annotated[str | None, typer.Option("--audience", metavar="A", help="One audience.")]
 
@@ -23,16 +27,12 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Bring every audience's DuckDB file (or one) up to date with the lake."""
-    from dataclasses import asdict
-
     from catalog.publish import publish as bring_up_to_date
-    from exlake.lake import open_lake
+    from exlake.lake import open_catalogue
 
-    lake = open_lake()
+    settings, catalogue = open_catalogue()
     say = None if as_json else lambda line: typer.echo(line, err=True)
-    found = bring_up_to_date(
-        lake.settings, lake.catalogue, audience, force=force, on_progress=say
-    )
+    found = bring_up_to_date(settings, catalogue, audience, force=force, on_progress=say)
     columns = ("audience", "outcome", "bytes", "seconds", "path")
     listing([asdict(p) for p in found], columns, title="Published", as_json=as_json)
 
@@ -40,35 +40,42 @@ def publish(
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, answered from a published file.")],
     audience: Annotated[str, typer.Option("--audience", metavar="A")] = "analyst",
+    limit: Annotated[int, typer.Option(min=1, help="Rows shown at most.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
     """Ask the published file of an audience. It is read-only and reaches no other file.
 
     The audience is taken on trust: who may read its file is the operating system's to decide.
     """
-    import duckdb
+    from catalog.query import run_query
+    from exlake.lake import open_catalogue
 
-    from catalog.audience import pick
-    from exlake.errors import QueryError
-    from exlake.lake import open_lake
-
-    lake = open_lake()
-    name = pick(lake.catalogue.audiences, audience).name
-    path = lake.settings.publish / f"{name}.duckdb"
-    if not path.exists():
-        raise QueryError(f"{path} is not there", "run `exlake publish` first")
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            connection.execute("SET enable_external_access=false; SET lock_configuration=true")
-            result = connection.execute(query)
-            columns = [d[0] for d in result.description or []]
-            rows: list[dict[str, Any]] = [
-                dict(zip(columns, row, strict=True)) for row in result.fetchall()
-            ]
-    except duckdb.Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise QueryError(first, "`exlake sql 'SHOW ALL TABLES'` lists what is there") from None
+    settings, catalogue = open_catalogue()
+    result = run_query(settings, catalogue, query, audience=audience, limit=limit)
+    names = [column.name for column in result.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in result.rows]
     if as_json:
-        document(rows)
-    else:
-        listing(rows, columns, title="", as_json=False, empty="No rows.")
+        document(
+            {
+                "rows": rows,
+                "truncated": result.truncated,
+                "publication_id": result.publication_id,
+                "touched": [asdict(t) for t in result.touched],
+            }
+        )
+        return
+    listing(rows, names, title="", as_json=False, empty="No rows.")
+    for line in warnings(result):
+        typer.echo(line, err=True)
+
+
+def warnings(result: QueryResult) -> list[str]:
+    """What a reader must know about an answer: rows left out, intervals that are not clean."""
+    lines = ["(more rows were left out: raise --limit)"] if result.truncated else []
+    for each in result.touched:
+        if each.not_clean or each.partial:
+            states = ", ".join(f"{n} {state}" for state, n in sorted(each.not_clean.items()))
+            partial = f"{each.partial} partial" if each.partial else ""
+            said = ", ".join(part for part in (states, partial) if part)
+            lines.append(f"note: {each.product} has intervals that are not clean: {said}")
+    return lines

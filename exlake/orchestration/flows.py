@@ -8,15 +8,26 @@ Airflow reads this module each time it reads a DAG file.
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
+    from contracts.catalogue import Catalogue
+    from pipelines.engine.run import Event, Lake, RunSummary
     from pipelines.engine.settings import Settings
 
 log = logging.getLogger("exlake.progress")
+"""Progress of every flow, one line each: shown by the demo, kept in Airflow's task logs."""
+LOOK_BACK = 20
+"""Trade dates before a flow's own that it brings up to date too: a correction that arrives days
+later needs nobody to remember the date. Older ones are for `exlake backfill`."""
+WATCHED_DAYS = 10
+"""Calendar days back for which the watch reports: what is older has been seen."""
+BAD = frozenset({"blocked", "held", "failed"})
 
 
 class NoTradeDateGivenError(TerminalError):
@@ -98,35 +109,234 @@ def is_trade_date(trade_date: str) -> bool:
     return TradingCalendar.default().is_trade_date(date.fromisoformat(trade_date))
 
 
-def _settings() -> Settings:
-    from pipelines.engine.settings import load_settings
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one interval in a run, as listings show it."""
 
-    return load_settings()
+    product: str
+    interval: str
+    state: str
+    built: int
+    accepted: int
+    quarantined: int
+    reasons: tuple[str, ...]
 
 
 def land_flow(flow: str, trade_date: str) -> dict[str, Any]:
-    """Land what the flow's systems delivered for the date: counts of landed, known, refused."""
-    raise NotImplementedError
+    """Land everything new from the flow's systems, corrections of earlier dates too.
+
+    Returns counts. Refused deliveries are recorded and shown by ``confirm``. Raises
+    DeliveryAwaitedError when nothing of the flow has ever been delivered for the date.
+    """
+    from exlake.lake import open_catalogue
+    from pipelines.sources.landing import land
+
+    settings, catalogue = open_catalogue()
+    systems = systems_of(catalogue, flow)
+    landed, refused = 0, 0
+    for system in systems:
+        for delivery in land(settings, catalogue, system):
+            landed += delivery.status == "landed"
+            refused += delivery.status == "refused"
+            rows = f"{delivery.rows:,} rows" if delivery.rows is not None else "rows unknown"
+            log.info("%s %s: %s, %s", delivery.status, delivery.interval, delivery.file, rows)
+    if not _landed(settings, catalogue, flow, trade_date):
+        raise DeliveryAwaitedError(flow, trade_date, systems)
+    return {"landed": landed, "refused": refused}
+
+
+def systems_of(catalogue: Catalogue, flow: str) -> tuple[str, ...]:
+    """The systems that deliver what a flow carries."""
+    bronze = (c for c in catalogue.flow(flow) if c.layer == "bronze" and c.source and c.formats)
+    return tuple(sorted({str(c.source) for c in bronze}))
+
+
+def _deliveries(settings: Settings, catalogue: Catalogue, flow: str, trade_date: str) -> list[Any]:
+    """Every recorded delivery of a flow's datasets for a date."""
+    from pipelines.engine.ledgers import DELIVERY, Ledgers, period_of
+
+    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+    datasets = [c.name for c in catalogue.flow(flow) if c.layer == "bronze"]
+    found = ledgers.read(DELIVERY, periods=[period_of(trade_date)], where={"dataset": datasets})
+    return [d for d in found if d.interval == trade_date]
+
+
+def _landed(settings: Settings, catalogue: Catalogue, flow: str, trade_date: str) -> frozenset[str]:
+    """Datasets of a flow of which something has landed for a date."""
+    found = _deliveries(settings, catalogue, flow, trade_date)
+    return frozenset(d.dataset for d in found if d.status == "landed")
 
 
 def run_flow(flow: str, trade_date: str) -> dict[str, Any]:
-    """Build, judge and publish the flow's stale intervals of the date."""
-    raise NotImplementedError
+    """Build, judge and publish the flow's stale intervals of the date and shortly before it.
+
+    Returns counts by state. Raises the error of a batch that broke, after everything else was
+    done and recorded: a transient one first, so that a retry comes when one can help.
+    """
+    from exlake.lake import open_lake
+
+    lake = open_lake()
+    day = date.fromisoformat(trade_date)
+    since = max(lake.calendar.first_day, lake.calendar.previous(day, LOOK_BACK))
+    summary = carry_out(
+        lake, flow=flow, dates=(since, day), command=f"flow {flow} {trade_date}", say=log.info
+    )
+    counts: dict[str, Any] = {"run_id": summary.run_id, "intervals": 0}
+    for outcome in outcomes_of(summary):
+        counts["intervals"] += 1
+        counts[outcome.state] = counts.get(outcome.state, 0) + 1
+    return counts
+
+
+def run_products(
+    products: Iterable[str] | None,
+    dates: tuple[date, date] | None,
+    *,
+    force: bool = False,
+    on_progress: Callable[[str], None] = log.info,
+) -> list[Outcome]:
+    """Run any products over any dates (None: all): what `exlake run` and `backfill` do."""
+    from exlake.lake import open_lake
+
+    wanted = None if products is None else list(products)
+    summary = carry_out(
+        open_lake(), products=wanted, dates=dates, force=force, command="run", say=on_progress
+    )
+    return outcomes_of(summary)
+
+
+def carry_out(
+    lake: Lake, *, command: str, say: Callable[[str], None], **request: Any
+) -> RunSummary:
+    """Run, then write the run's report and lineage. Raises what broke, when everything is done."""
+    from catalog.lineage import record_run
+    from exlake.reporting import write_report
+    from pipelines.engine.run import run
+
+    summary = run(
+        lake.settings,
+        command=command,
+        lake=lake,
+        on_progress=lambda event: say(sentence(event)),
+        **request,
+    )
+    if not summary.idle or summary.held:
+        write_report(lake, summary, command)
+        record_run(lake.settings, lake.catalogue, summary.run_id)
+    broken = sorted(summary.failures, key=lambda failure: not failure.transient)
+    if broken:
+        raise broken[0].error
+    return summary
+
+
+def sentence(event: Event) -> str:
+    """An engine's event as one line of progress."""
+    if event.kind == "session":
+        return "starting Spark"
+    span = event.intervals[0] if event.intervals else ""
+    if len(event.intervals) > 1:
+        span = f"{span}..{event.intervals[-1]}"
+    if event.kind == "begin":
+        return f"building {event.product} {span}"
+    if event.kind == "end":
+        return f"{event.product} {span}: {event.detail} ({event.seconds:.1f} s)"
+    return f"{event.product} {span}: {event.kind} {event.detail}"
+
+
+def outcomes_of(summary: RunSummary) -> list[Outcome]:
+    """The newest row of every interval a run touched, held ones too."""
+    found = {
+        (row.product, row.interval): Outcome(
+            product=row.product,
+            interval=row.interval,
+            state=row.state,
+            built=row.built,
+            accepted=row.accepted,
+            quarantined=row.quarantined,
+            reasons=row.reasons,
+        )
+        for batch in summary.outcomes
+        for row in batch.rows
+    }
+    for product, held in summary.held:
+        found[product, held.interval] = Outcome(
+            product, held.interval, "held", 0, 0, 0, (f"waiting on {held.waiting_on}",)
+        )
+    return [found[key] for key in sorted(found)]
 
 
 def confirm(flow: str, trade_date: str) -> None:
-    """Raise IntervalNotPublishedError when products of the flow are blocked or held."""
-    raise NotImplementedError
+    """Raise IntervalNotPublishedError when a product of the flow is blocked, held, broken, or
+    its only deliveries of the date were refused."""
+    from exlake.lake import open_lake
+    from pipelines.engine.ledgers import period_of
+
+    lake = open_lake()
+    mine = set(lake.graph.flow(flow))
+    rows = lake.ledgers.latest_intervals(periods=[period_of(trade_date), "all"])
+    problems = [
+        f"{row.product} {row.state}: {row.waiting_on or '; '.join(row.reasons) or 'see the report'}"
+        for row in rows
+        if row.product in mine and row.interval in (trade_date, "all") and row.state in BAD
+    ]
+    found = _deliveries(lake.settings, lake.catalogue, flow, trade_date)
+    landed = {d.dataset for d in found if d.status == "landed"}
+    problems += [
+        f"{d.dataset} refused ({d.error_code}): {d.file}"
+        for d in found
+        if d.status == "refused" and d.dataset not in landed
+    ]
+    if problems:
+        raise IntervalNotPublishedError(flow, trade_date, tuple(problems))
 
 
 def publish_marts(trade_date: str) -> dict[str, Any]:
-    """Bring every audience's DuckDB file up to date."""
-    raise NotImplementedError
+    """Bring every audience's DuckDB file up to date; the outcome per audience."""
+    from catalog.publish import publish
+    from exlake.lake import open_catalogue
+
+    settings, catalogue = open_catalogue()
+    run_id = f"publish-{trade_date}"
+    found = publish(settings, catalogue, on_progress=log.info, run_id=run_id)
+    for each in found:
+        log.info("%s %s: %s", each.outcome, each.audience, each.path)
+    return {each.audience: each.outcome for each in found}
+
+
+def judge_product(product: str, dates: tuple[date, date]) -> list[dict[str, Any]]:
+    """Build and judge intervals with the working tree, publish nothing.
+
+    One dict per interval and rule with the outcome now, the recorded one (``was``) and what
+    changes. Needs Spark.
+    """
+    from exlake.judging import judge
+
+    return judge(product, dates)
 
 
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:
-    """Raise LateProductsError when a product is past its due time, else return an empty list."""
-    raise NotImplementedError
+    """Compare what contracts promise with what the ledgers show, by the calendar alone.
+
+    Returns an empty list; raises LateProductsError with one line per product interval of the
+    last days that is past its due time and late, blocked, held or broken.
+    """
+    from catalog.status import status
+    from exlake.lake import open_catalogue
+
+    settings, catalogue = open_catalogue()
+    moment = now or datetime.now(UTC)
+    today = moment.astimezone(exchange_now().tzinfo).date()
+    span = (today - timedelta(days=WATCHED_DAYS), today)
+    late = [
+        row
+        for row in status(settings, catalogue, dates=span, now=moment)
+        if row.own_state in BAD | {"late"} and row.due_at is not None and row.due_at < moment
+    ]
+    for row in late:
+        log.warning("%s %s: %s", row.product, row.interval, row.own_state)
+    if late:
+        raise LateProductsError(tuple(f"{r.product} {r.interval} {r.own_state}" for r in late))
+    return []
 
 
 async def marts_are_late(**context: Any) -> None:

@@ -36,9 +36,7 @@ TRADING_DAY = Asset(name="trading_day", uri="exlake://silver/trading_day")
 EXTERNAL = Asset(name="external", uri="exlake://silver/external")
 MARTS = Asset(name="marts", uri="exlake://gold/marts")
 
-AFTER_CLOSE = CronPartitionTimetable(
-    "30 16 * * 1-5", timezone=EXCHANGE_TIME, key_format="%Y-%m-%d"
-)
+AFTER_CLOSE = CronPartitionTimetable("30 16 * * 1-5", timezone=EXCHANGE_TIME, key_format="%Y-%m-%d")
 AFTER_REFERENCE = PartitionedAssetTimetable(assets=REFERENCE)
 AFTER_BOTH = PartitionedAssetTimetable(assets=TRADING_DAY & EXTERNAL)
 AFTER_MARTS = PartitionedAssetTimetable(assets=MARTS)
