@@ -1,0 +1,159 @@
+"""Reference products: from delivered changes and lists to published rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.spark
+RunJob = Callable[..., list[Any]]
+
+
+def change(interval: str, row: int, **fields: str) -> dict[str, Any]:
+    return {
+        "_interval": interval, "_sequence": 1, "_row_number": row, "_delivery_id": f"d-{interval}",
+        "change_type": "A", "valid_from": interval.replace("-", ""), **fields,
+    }  # fmt: skip
+
+
+CLIENT = {
+    "client_id": "10000001", "member_id": "0001", "client_type": "RETAIL", "name": "虚构甲",
+    "status": "ACTIVE", "open_date": "20200101", "identity_hash": "ab" * 8, "phone": "1",
+    "programme_reported": "N",
+}  # fmt: skip
+
+
+def test_a_client_change_closes_the_version_before(run_job: RunJob) -> None:
+    """Promise: a delivered change is a new version from its date, and the old one ends there."""
+    from pipelines.reference.client import client
+
+    rows = run_job(
+        client,
+        {
+            "bronze.client": [
+                change("2026-01-05", 1, **CLIENT),
+                change("2026-01-06", 1, **CLIENT | {"phone": "2", "change_type": "U"}),
+            ]
+        },
+    )
+    chain = sorted(
+        (r["phone"], r["valid_from"], r["valid_to"], r["is_current"])
+        for r in rows
+        if r["known_to"] is None
+    )
+    assert chain == [
+        ("1", date(2026, 1, 5), date(2026, 1, 6), False),
+        ("2", date(2026, 1, 6), None, True),
+    ]
+    believed = [r for r in rows if r["known_to"] == date(2026, 1, 6)]
+    assert [(r["phone"], r["valid_to"]) for r in believed] == [("1", None)]
+    assert all(r["programme_reported"] is False and r["_unparsed"] is None for r in rows)
+
+
+def test_a_wrong_code_does_not_end_a_client(run_job: RunJob) -> None:
+    """Promise: a change that breaks a rule is set apart; the version before it continues."""
+    from pipelines.reference.client import client
+
+    rows = run_job(
+        client,
+        {
+            "bronze.client": [
+                change("2026-01-05", 1, **CLIENT),
+                change("2026-01-06", 1, **CLIENT | {"status": "ASLEEP", "change_type": "U"}),
+                change("2026-01-06", 2, **CLIENT | {"client_id": "1", "change_type": "U"}),
+                change("2026-01-06", 3, **CLIENT | {"change_type": "U", "valid_from": "soon"}),
+            ]
+        },
+    )
+    assert [(r["status"], r["valid_to"]) for r in rows if r["known_to"] is None] == [
+        ("ACTIVE", None)
+    ]
+    apart = [r for r in rows if r["known_to"] is not None]
+    assert len(apart) == 3
+    assert all(r["known_from"] == r["known_to"] for r in apart)
+    assert [r["_unparsed"] for r in apart if r["_unparsed"]] == ["valid_from"]
+
+
+def test_contracts_come_from_change_files_and_from_lists(run_job: RunJob) -> None:
+    """Promise: a front end's list fills the same chains; other exchanges' contracts stay out."""
+    from pipelines.reference.contract import contract
+
+    record = (
+        '{"instrument_id": "ec2602", "exchange_id": "%s", "product_id": "ec", '
+        '"delivery_year": 2026, "delivery_month": 2, "volume_multiple": 50, "price_tick": 0.1, '
+        '"open_date": "20250225", "expire_date": "20260209"}'
+    )
+    listed = {"change_type": None, "valid_from": None, "delivery_month": "2"}
+    delivered = {
+        "contract_id": "cu2603", "commodity_id": "cu", "exchange": "SHFE",
+        "delivery_month": "202603", "list_date": "20250317", "last_trade_date": "20260316",
+        "multiplier": "5", "tick_size": "10",
+    }  # fmt: skip
+    rows = run_job(
+        contract,
+        {
+            "bronze.contract": [
+                change("2026-01-05", 1, **delivered),
+                change("2025-12-26", 1, record=record % "INE", **listed),
+                change("2025-12-26", 2, record=record % "CZCE", **listed),
+            ]
+        },
+    )
+    found = {r["contract_id"]: r for r in rows}
+    assert set(found) == {"cu2603", "ec2602"}
+    ec = found["ec2602"]
+    assert (ec["exchange"], ec["delivery_month"], ec["multiplier"], ec["tick_size"]) == (
+        "INE", "202602", Decimal(50), Decimal("0.1"),
+    )  # fmt: skip
+    assert (ec["valid_from"], ec["last_trade_date"]) == (date(2025, 2, 25), date(2026, 2, 9))
+    assert found["cu2603"]["valid_from"] == date(2026, 1, 5)
+
+
+def test_a_commodity_list_names_its_night_session(run_job: RunJob) -> None:
+    """Promise: codes of a list become the words of the contract, unknown figures stay null."""
+    from pipelines.reference.commodity import commodity
+
+    record = (
+        '{"category": 1, "pricetick": 0.02, "volscale": 1000, "name": "沪金", "exchg": "SHFE", '
+        '"session": "FN0230"}'
+    )
+    listed = {"change_type": None, "valid_from": None, "category": "1", "section": "SHFE.au"}
+    row = run_job(
+        commodity, {"bronze.commodity": [change("2022-01-04", 1, record=record, **listed)]}
+    )[0]
+    assert (row["commodity_id"], row["night_session_end"], row["category"]) == ("au", "02:30", None)
+    assert (row["valid_from"], row["fee_rate"]) == (date(2022, 1, 4), None)
+
+
+def test_the_last_calendar_delivery_tells(run_job: RunJob) -> None:
+    """Promise: later deliveries correct dates, bare lists get their neighbours, bad dates stay."""
+    from pipelines.reference.calendar import calendar
+
+    def day(interval: str, number: int, text: str, **fields: str) -> dict[str, Any]:
+        return {
+            "_interval": interval, "_sequence": 1, "_row_number": number,
+            "_delivery_id": f"d-{interval}", "calendar_date": text, **fields,
+        }  # fmt: skip
+
+    night = {"is_trade_date": "1", "has_night_session": "1"}
+    rows = run_job(
+        calendar,
+        {
+            "bronze.calendar": [
+                day("2025-12-26", 1, "20260105"),
+                day("2025-12-26", 2, "20260106"),
+                day("2026-01-06", 1, "20260106", **night),
+                day("2026-01-06", 2, "yesterday", **night),
+            ]
+        },
+    )
+    found = {r["calendar_date"]: r for r in rows}
+    assert found[date(2026, 1, 5)]["next_trade_date"] == date(2026, 1, 6)
+    assert found[date(2026, 1, 5)]["is_trade_date"] is True
+    assert found[date(2026, 1, 5)]["has_night_session"] is None
+    assert found[date(2026, 1, 6)]["has_night_session"] is True
+    assert found[None]["_unparsed"] == "calendar_date"
