@@ -20,6 +20,7 @@ from pipelines.simulation.codes import (
     AGGRESSIVE,
     CANCEL,
     CLIENT,
+    CLOSE_EITHER,
     FAIR,
     FAK_REST,
     FOK,
@@ -64,10 +65,12 @@ def match(
     ``act_*`` give the actions (time, order, 1 = cancel); the arrays after them describe orders.
     ``yesterday[account, 0|1]`` holds long and short lots at the start; ``low``/``high`` are
     the limit prices. Returns the events, the trades, the half-second snapshots, and per order
-    its price, its offset (0 open, 1 close, 2 close today) and its lots as accepted.
+    its price, its offset (0 open, 1 close, 2 close today), its lots as accepted, the statistics
+    (see ``MarketDay``) and its side.
     """
     n_actions = len(act_time)
     n_orders = len(side)
+    side = side.copy()
     levels = high - low + 1
     head = np.full((2, levels), -1, np.int32)
     tail = np.full((2, levels), -1, np.int32)
@@ -138,6 +141,13 @@ def match(
             break
         o = act_order[a]
         s = side[o]
+        if want[o] == CLOSE_EITHER and act_cancel[a] == 0:
+            mine = account[o]
+            if held[0, mine, 1 - s] + held[1, mine, 1 - s] == 0 and (
+                held[0, mine, s] + held[1, mine, s] > 0
+            ):
+                s = 1 - s
+                side[o] = s
         if act_cancel[a] == 1:
             if live[o]:
                 remove_order(o, low, head, tail, level_lots, best, after, before, rest, live, side,
@@ -263,7 +273,7 @@ def match(
     return (
         ev_time[:n], ev_order[:n], ev_type[:n], ev_price[:n], ev_lots[:n], ev_rest[:n],
         ev_trade[:n], ev_reason[:n], tr_time[:m], tr_price[:m], tr_lots[:m], tr_buy[:m],
-        tr_sell[:m], ticks[:k], price, offset, sent, stats,
+        tr_sell[:m], ticks[:k], price, offset, sent, stats, side,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board
+from pipelines.simulation.holdings import NOTHING_HELD, Held
 from pipelines.simulation.market import MarketDay
 from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT, HEDGE
 
@@ -57,21 +58,6 @@ class Book:
     holding_profit: NDArray[np.int64]
     fee: NDArray[np.int64]
     delivery_payment: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Held:
-    """Positions brought from the day before."""
-
-    contract: NDArray[np.int32]
-    account: NDArray[np.int32]
-    side: NDArray[np.int8]
-    lots: NDArray[np.int64]
-
-
-NOTHING_HELD = Held(
-    np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int8), np.zeros(0, np.int64)
-)
 
 
 def settlement_prices(board: Board, stats: NDArray[np.int64]) -> NDArray[np.int64]:

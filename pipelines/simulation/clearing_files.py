@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -80,7 +80,7 @@ def member_funds(
         spare = free - prev_margin * 60 // 100 - 10 * _MILLION_CENTS
         rich = (free > prev_margin * 90 // 100) & (spare > 0)
         withdrawal = np.where(rich, spare // step * step, 0)
-    return Funds(
+    funds = Funds(
         prev=prev,
         deposit=deposit,
         withdrawal=withdrawal,
@@ -90,6 +90,9 @@ def member_funds(
         delivery_payment=total(positions.delivery_payment),
         margin=margin,
     )
+    short = np.maximum(margin - funds.balance, 0)
+    called = np.where(short > 0, -(-(short + margin // 20) // 1_000_000) * 1_000_000, 0)
+    return replace(funds, deposit=deposit + called)
 
 
 def settlement_table(

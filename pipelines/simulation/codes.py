@@ -36,3 +36,4 @@ OPEN: Final = 0
 PREFER_CLOSE: Final = 1
 MUST_CLOSE: Final = 2
 NO_FUNDS: Final = 3
+CLOSE_EITHER: Final = 4  # turns its side round when only the other side can be closed

@@ -47,7 +47,7 @@ def _follow(
 ) -> list[Orders]:  # fmt: skip
     own = np.flatnonzero(
         (ordinary.client == clients[0]) & (ordinary.style <= codes.AGGRESSIVE)
-        & (ordinary.want < codes.MUST_CLOSE)
+        & np.isin(ordinary.want, (codes.OPEN, codes.PREFER_CLOSE, codes.CLOSE_EITHER))
     )  # fmt: skip
     if len(own) > _MOST_COPIED:
         own = np.sort(rng.choice(own, _MOST_COPIED, replace=False))

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from pipelines.simulation import codes
 from pipelines.simulation.board import Board
 from pipelines.simulation.clock import SECOND, Sessions
+from pipelines.simulation.holdings import Held
 from pipelines.simulation.orders import (
+    ACCOUNTS_PER_CLIENT,
     ARBITRAGE,
     HEDGE,
     MARKET_MAKING,
@@ -31,7 +33,11 @@ _AGGRESSIVE: Final = np.array([0.94, 0.96, 0.95, 0.92, 0.0])
 _MEDIAN_LOTS: Final = np.array([1.1, 7.0, 5.0, 2.0, 6.0])
 _CANCELS: Final = np.array([0.42, 0.35, 0.45, 0.80, 0.98])
 _MEDIAN_LIFE: Final = np.array([120.0, 400.0, 60.0, 2.5, 9.0])
-_CLOSES: Final = np.array([0.50, 0.47, 0.49, 0.56, 0.85])
+_CLOSES: Final = np.array([0.30, 0.28, 0.30, 0.45, 0.90])
+_CLOSERS: Final = 0.36
+"""Share of the orders that somebody sends to close what he holds since yesterday."""
+_NEAR_END: Final = 15
+"""Trade dates before a contract's last one in which most holders only close."""
 _FAK: Final = np.array([0.01, 0.01, 0.05, 0.10, 0.0])
 _FOK: Final = np.array([0.0, 0.01, 0.02, 0.03, 0.0])
 _MARKET: Final = np.array([0.03, 0.005, 0.005, 0.005, 0.0])
@@ -74,13 +80,17 @@ def draw_orders(
     scale: Scale,
     trade_date: date,
     busy: Activity,
+    held: Held,
 ) -> Orders:
-    """Draw the ordinary orders of one trade date."""
+    """Draw the ordinary orders of one trade date, given the positions held at its start."""
     night = any(s.has_night for s in board.sessions)
     total = int(scale.orders * np.exp(rng.normal(0.0, 0.07)) * (1.0 if night else 0.72))
     counts = rng.multinomial(total, busy.share)
     contract = np.repeat(np.arange(len(board), dtype=np.int32), counts)
     client = _clients(rng, board, people, counts, trade_date)
+    closer, from_row = _closers(rng, board, people, counts, held)
+    client = np.where(closer, held.account[from_row] // ACCOUNTS_PER_CLIENT, client)
+    client = client.astype(np.int32)
     kind = people.client_type[client]
     count = len(contract)
     trading, clock, bound = _times(rng, board, counts)
@@ -113,11 +123,17 @@ def draw_orders(
     lean = np.tanh(rng.normal(0.0, 0.35, people.clients))[client]
     side = (rng.random(count) > 0.5 + 0.3 * lean).astype(np.int8)
     lots = _lots(rng, _MEDIAN_LOTS[kind])
-    want = (rng.random(count) < _CLOSES[kind]).astype(np.int8)
+    side = np.where(closer, 1 - held.side[from_row], side).astype(np.int8)
+    lots = np.where(closer, np.minimum(lots, held.lots[from_row]), lots).astype(np.int32)
+    ending = _near_end(board)[contract]
+    closes = rng.random(count) < np.where(ending, 0.93, _CLOSES[kind])
+    want = np.where(closes, np.where(maker, codes.PREFER_CLOSE, codes.CLOSE_EITHER), codes.OPEN)
+    want = np.where(closer, codes.PREFER_CLOSE, want).astype(np.int8)
     odd = rng.random(count)
     want[odd < 0.0022] = codes.NO_FUNDS
     want[(odd >= 0.0022) & (odd < 0.0036)] = codes.MUST_CLOSE
     outside = (odd > 0.9975) & (order_type == codes.LIMIT)
+    want[outside] = codes.OPEN
     limit = np.where(side == 0, board.high[contract], board.low[contract])
     beyond = limit + np.where(side == 0, 1, -1) * rng.integers(1, 40, count)
     style = np.where(outside, codes.ABSOLUTE, style).astype(np.int8)
@@ -127,6 +143,7 @@ def draw_orders(
     hedge[(kind == CORPORATE) & (rng.random(count) < 0.85)] = HEDGE
     hedge[(kind == FUND) & (rng.random(count) < 0.06)] = ARBITRAGE
     hedge[maker] = MARKET_MAKING
+    hedge = np.where(closer, held.account[from_row] % ACCOUNTS_PER_CLIENT, hedge).astype(np.int8)
     life = _MEDIAN_LIFE[kind] * np.exp(rng.normal(0.0, 1.3, count))
     ends = trading + (life * SECOND).astype(np.int64) + 1000
     cancels = (rng.random(count) < _CANCELS[kind]) & (ends < bound) & (order_type == codes.LIMIT)
@@ -160,6 +177,39 @@ def draw_orders(
     return _two_sided(orders, maker, rng)
 
 
+def _closers(
+    rng: np.random.Generator,
+    board: Board,
+    people: People,
+    counts: NDArray[np.int64],
+    held: Held,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Choose the orders that close a held position, and the position of each (by its lots).
+
+    In a contract near its last date nearly every order does: who cannot deliver goes.
+    """
+    total = int(counts.sum())
+    if not len(held.lots):
+        return np.zeros(total, bool), np.zeros(total, np.int64)
+    line = np.argsort(held.contract, kind="stable")
+    kind = people.client_type[held.account[line] // ACCOUNTS_PER_CLIENT]
+    edges = np.cumsum(np.where(kind == MARKET_MAKER, 0.0, held.lots[line]))
+    edges = np.concatenate([[0.0], edges])
+    start = np.searchsorted(held.contract[line], np.arange(len(board)))
+    end = np.searchsorted(held.contract[line], np.arange(len(board)), side="right")
+    contract = np.repeat(np.arange(len(board)), counts)
+    low, high = edges[start[contract]], edges[end[contract]]
+    drawn = low + rng.random(total) * (high - low)
+    row = np.clip(np.searchsorted(edges, drawn, side="right") - 1, 0, len(line) - 1)
+    share = np.where(_near_end(board), 0.9, _CLOSERS)[contract]
+    return (rng.random(total) < share) & (high > low), line[row]
+
+
+def _near_end(board: Board) -> NDArray[np.bool_]:
+    left = [(c.last_trade_date - board.trade_date).days for c in board.contracts]
+    return np.array(left) <= _NEAR_END * 7 // 5
+
+
 def _rank_within(
     contract: NDArray[np.int32],
     client: NDArray[np.int32],
@@ -181,7 +231,7 @@ def _rank_within(
 
 def _two_sided(orders: Orders, maker: NDArray[np.bool_], rng: np.random.Generator) -> Orders:
     """Market makers quote both sides: half of their orders become the other half's ask."""
-    rows = np.flatnonzero(maker & (orders.style == codes.FAIR) & (orders.want < codes.MUST_CLOSE))
+    rows = np.flatnonzero(maker & (orders.style == codes.FAIR) & (orders.want <= 1))
     kept = np.ones(len(orders), bool)
     bids = rows[rng.random(len(rows)) < 0.5]
     kept[np.setdiff1d(rows, bids)] = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -192,7 +192,7 @@ def _assemble(
     number = np.empty(len(orders), np.int64)
     number[events.order[entry]] = np.arange(1, int(entry.sum()) + 1)
     return MarketDay(
-        orders=orders,
+        orders=replace(orders, side=column(18, np.int8)),
         price=column(14, np.int32),
         offset=column(15, np.int8),
         sent=column(16, np.int32),

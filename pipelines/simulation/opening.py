@@ -7,9 +7,9 @@ from datetime import date
 import numpy as np
 
 from pipelines.simulation.board import Board, Quote, make_board
-from pipelines.simulation.clearing import Held
 from pipelines.simulation.commodity import commodities_on
 from pipelines.simulation.flow import activity
+from pipelines.simulation.holdings import Held
 from pipelines.simulation.listing import listed_contracts
 from pipelines.simulation.names import REGIONS
 from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT, ARBITRAGE, HEDGE

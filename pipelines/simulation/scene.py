@@ -64,11 +64,9 @@ class Scene:
         tied = {c for g in (*self.people.groups, *self.people.lookalikes) for c in g.clients}
         open_now = self.people.opened <= self.board.trade_date.toordinal()
         wanted = kinds or (RETAIL, FUND, PROGRAMME)
-        pool = [
-            int(i)
-            for i in np.flatnonzero(open_now & np.isin(self.people.client_type, wanted))
-            if int(i) not in tied
-        ]
+        fit = np.flatnonzero(open_now & np.isin(self.people.client_type, wanted))
+        # In the smallest worlds everybody of a type may belong to some set.
+        pool = [int(i) for i in fit if int(i) not in tied] or [int(i) for i in fit]
         return pool[int(self.rng.integers(len(pool)))]
 
     def group(self, least: int = 2) -> tuple[int, ...]:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.simulation.board import Board, Quote, make_board
 from pipelines.simulation.cases import staged_records, threshold_records
-from pipelines.simulation.clearing import Book, Held, clear, make_legs, settlement_prices
+from pipelines.simulation.clearing import Book, clear, make_legs, settlement_prices
 from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
 from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import deliver_pending, soil
 from pipelines.simulation.flow import activity, draw_orders
+from pipelines.simulation.holdings import Held
 from pipelines.simulation.market import run_market
 from pipelines.simulation.news import write_news
 from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
@@ -145,7 +146,7 @@ def _simulate_day(seed: int, scale: Scale, day: date, state: WorldState | None) 
         for c, s in zip(board.commodities, board.sessions, strict=True)
     )
     busy = activity(board)
-    ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy)
+    ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy, held)
     copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
     number = len(TradingCalendar.default().between(start, day))
     staged = stage(

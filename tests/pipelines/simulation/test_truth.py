@@ -1,0 +1,114 @@
+"""The truth file: every class is there, staged cases are visible, rates follow the circulars."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from delivered import SEED, read, trade_dates
+
+from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.rates import (
+    PATTERN_CLASSES,
+    THRESHOLD_CLASSES,
+    circulars,
+    plan_day,
+    trade_dates_of_month,
+)
+from pipelines.simulation.world import simulate
+
+
+def truth(home: Path) -> list[dict[str, Any]]:
+    """All records, each with its date."""
+    return [
+        {"date": path.stem[6:], **json.loads(line)}
+        for path in sorted((home / "truth").glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+
+
+def test_every_class_is_staged_and_matches_deliveries(home: Path) -> None:
+    """Ten dates hold every pattern; the orders named in the truth are in the delivered file, and
+    classes that need a counterparty have met it."""
+    cases = [r for r in truth(home) if r["kind"] == "misconduct"]
+    assert set(PATTERN_CLASSES) <= {c["class"] for c in cases}
+    for case in cases:
+        events = read(home, "order_event", case["date"].replace("-", ""))
+        own = events[events.order_id.isin([str(n) for n in case["order_ids"]])]
+        assert set(own.client_id) <= set(case["clients"])
+        assert set(own.contract_id) == set(case["contracts"])
+        if case["class"] in ("group_self_trade", "fund_transfer", "circular", "pre_arranged"):
+            assert case["matched_lots"] > 0
+
+
+def test_thresholds_count_what_was_delivered(home: Path) -> None:
+    """The self-trades and cancels of the truth can be counted again from the delivered files."""
+    found = [r for r in truth(home) if r["kind"] == "threshold_case"]
+    assert {r["class"] for r in found} >= {"self_trade"}
+    for case in found:
+        events = read(home, "order_event", case["date"].replace("-", ""))
+        own = events[events.client_id.isin(case["clients"])]
+        own = own[(own.contract_id == case["contract_id"]) & ~own.hedge_flag.isin(["H", "M"])]
+        own = own[~own.order_type.isin(["FAK", "FOK"])]
+        if case["class"] == "self_trade":
+            sides = own[own.event_type == "FILL"].groupby("trade_id").side.nunique()
+            assert int((sides == 2).sum()) == case["count"]
+        else:
+            cancels = own[(own.event_type == "CANCEL") & (own.reason == "CLIENT")]
+            least = 300 if case["class"] == "large_cancel" else 0
+            assert int((cancels.lots >= least).sum()) == case["count"]
+
+
+def test_ordinary_flow_breaks_no_threshold(small_home: Path) -> None:
+    """Every threshold case of the small world was staged: base rates are those of the plan."""
+    found = [r for r in truth(small_home) if r["kind"] == "threshold_case"]
+    assert all(r["staged"] for r in found)
+
+
+@pytest.mark.parametrize("circular", circulars(), ids=lambda c: c.month)
+def test_planned_rates_are_the_published_ones(circular: Any) -> None:
+    """Over forty worlds, a month's cases lie within four standard errors of the circular."""
+    first = date.fromisoformat(f"{circular.month}-01")
+    dates = trade_dates_of_month(first)
+    days = TradingCalendar.default().between(first, date(first.year, first.month, 28))
+    counts: Counter[str] = Counter()
+    for seed in range(40):
+        for day in days:
+            counts.update(p.name for p in plan_day(seed, day, 1, "exchange"))
+    for name in THRESHOLD_CLASSES:
+        expected = 40 * (circular.cases[name] or 0) * len(days) / dates
+        assert abs(counts[name] - expected) <= 4 * expected**0.5
+
+
+def test_groups_have_the_published_size(tmp_path: Path) -> None:
+    """Mean size of control groups is 2.0 to 2.4, reported and unreported ones exist, and hard
+    negatives of every kind stand beside them."""
+    simulate(tmp_path / "inbox", trade_dates(1), SEED, "small")
+    records = truth(tmp_path)
+    groups = [r for r in records if r["kind"] == "control_group"]
+    mean = sum(len(g["clients"]) for g in groups) / len(groups)
+    assert 2.0 <= mean <= 2.45
+    assert {g["reported"] for g in groups} == {True, False}
+    assert any(g["ties"] == ["COPY"] for g in groups if not g["reported"])
+    kinds = {r["class"] for r in records if r["kind"] == "lookalike"}
+    assert {"SIGNAL_VENDOR", "FUND_MANAGER", "OFFICE_NAT", "FAMILY", "TWAP", "ROLL_CROWD"} == kinds
+    listed = read(tmp_path, "control_group", "20260105")
+    reported = {c for g in groups if g["reported"] for c in g["clients"]}
+    assert set(listed.client_id) == reported
+
+
+def test_news_truth_covers_every_article(home: Path) -> None:
+    """Each delivered article has tone, driver, direction, commodity and event in the truth."""
+    labels = {r["article_id"]: r for r in truth(home) if r["kind"] == "news"}
+    for path in (home / "inbox" / "news").rglob("*.jsonl"):
+        for line in path.read_text("utf-8").splitlines():
+            article = json.loads(line)
+            label = labels[article["article_id"]]
+            assert label["direction"] in (-1, 0, 1)
+            assert label["tone"] in (-1, 0, 1)
+            if article["repost_of"]:
+                assert labels[article["repost_of"]]["event_id"] == label["event_id"]
