@@ -72,7 +72,7 @@ def _classes(root: Path) -> Iterator[tuple[Path, ast.ClassDef]]:
 
 def _code(node: ast.ClassDef) -> str | None:
     for statement in node.body:
-        target = None
+        target: ast.expr
         if isinstance(statement, ast.AnnAssign):
             target = statement.target
         elif isinstance(statement, ast.Assign):

@@ -42,7 +42,9 @@ def judge(product: str, dates: tuple[date, date]) -> list[dict[str, Any]]:
                     "failing": result.failing,
                     "checked": result.checked,
                     "was": was,
-                    "change": "" if was == result.outcome else f"{was or 'new'} -> {result.outcome}",
+                    "change": ""
+                    if was == result.outcome
+                    else f"{was or 'new'} -> {result.outcome}",
                     "message": result.message,
                 }
             )

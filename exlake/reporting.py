@@ -97,7 +97,9 @@ def _refusals(lake: Lake, intervals: set[str]) -> tuple[Refusal, ...]:
         if d.interval in intervals:
             what, _, then = (d.message or "").partition(" Next: ")
             found.append(
-                Refusal(d.file, d.dataset, d.interval, d.error_code or "", what, then, d.received_at)
+                Refusal(
+                    d.file, d.dataset, d.interval, d.error_code or "", what, then, d.received_at
+                )
             )
     return tuple(found)
 

@@ -116,6 +116,7 @@ def history(product: Given, as_json: AsJson = False) -> None:
 
     lake = open_lake()
     contract = lake.catalogue[product]
+    columns: tuple[str, ...]
     if contract.layer == "bronze":
         deliveries = lake.ledgers.read(DELIVERY, where={"dataset": [contract.name]})
         rows = [asdict(d) for d in reversed(deliveries)]

@@ -38,16 +38,16 @@ def demo_real(
 
 def up() -> None:
     """Start Airflow on 127.0.0.1, wait until it is healthy, and print its address."""
-    from pipelines.engine.settings import load_settings
     from exlake.standalone import start
+    from pipelines.engine.settings import load_settings
 
     typer.echo(start(load_settings(), say=typer.echo))
 
 
 def down() -> None:
     """Stop the Airflow that `up` started, and nothing else."""
-    from pipelines.engine.settings import load_settings
     from exlake.standalone import stop
+    from pipelines.engine.settings import load_settings
 
     typer.echo(stop(load_settings()))
 

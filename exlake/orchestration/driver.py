@@ -39,6 +39,11 @@ class DagOutcome:
     failed: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    @property
+    def carried_out(self) -> bool:
+        """True when everything was done; it may be red all the same, for what the gate found."""
+        return self.state == "success" or self.failed == ("verdict",)
+
 
 class DagImportError(TerminalError):
     """Raised when a DAG file cannot be imported or a DAG is not there."""
