@@ -52,7 +52,7 @@ def _entry(settings: Settings, catalogue: Catalogue, product: str) -> ProductEnt
     contract = catalogue[product]
     path = settings.table(product)
     version, rows, intervals = latest_version(path), None, tuple[str, ...]()
-    if version is not None:
+    if version >= 0:
         table = open_table(settings.home, product, interval_column_of(contract), version)
         rows, intervals = sum(f.rows for f in table.files), table.intervals
     due = None
@@ -74,7 +74,7 @@ def _entry(settings: Settings, catalogue: Catalogue, product: str) -> ProductEnt
         due=due,
         audiences=contract.audiences,
         path=str(path),
-        version=version,
+        version=version if version >= 0 else None,
         rows=rows,
         intervals=len(intervals),
         newest_interval=intervals[-1] if intervals else None,

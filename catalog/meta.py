@@ -153,7 +153,12 @@ def _products(products: Sequence[Published]) -> MetaTable:
         MetaColumn("title", "VARCHAR", "English title", "英文名"),
         MetaColumn("description", "VARCHAR", "what it is", "说明"),
         MetaColumn("contract_version", "VARCHAR", "contract version", "契约版本"),
-        MetaColumn("source_version", "BIGINT", "Delta version it was copied from", "来源版本"),
+        MetaColumn(
+            "source_version",
+            "BIGINT",
+            "Delta version it was copied from; null: never built",
+            "来源版本",
+        ),
         MetaColumn("rows", "BIGINT", "rows in this file", "行数"),
         MetaColumn(
             "portable_hash",
@@ -176,7 +181,8 @@ def _products(products: Sequence[Published]) -> MetaTable:
             due = c.sla.due + (f" +{c.sla.days_after}" if c.sla.days_after else "")
         rows.append(
             (
-                c.product, c.product, c.title_zh, c.title, c.description, c.version, p.version,
+                c.product, c.product, c.title_zh, c.title, c.description, c.version,
+                p.version if p.version >= 0 else None,
                 content.rows, content.hash, p.plan.is_masked, ", ".join(c.key),
                 c.interval_column, c.owner, c.steward, due,
             )

@@ -146,10 +146,10 @@ def _publish(
 ) -> Publication:
     began = time.monotonic()
     target = published_path(settings, audience.name)
+    # A product that was never built is an empty table: the file's shape stays, and _meta says why.
     versions = {
-        c.product: version
+        c.product: latest_version(settings.table(c.product))
         for c in products_of(audience, catalogue.contracts)
-        if (version := latest_version(settings.table(c.product))) is not None
     }
     plans = {product: mask_plan(catalogue[product], audience) for product in versions}
     key = None
@@ -221,20 +221,23 @@ def _write(
             if old and old.version == versions[product]:
                 parts[product] = old
                 continue
-            table = open_table(
-                settings.home, product, plan.contract.interval_column, versions[product]
-            )
+            table = Table(product, settings.table(product), -1, ())
+            if (version := versions[product]) >= 0:
+                column = plan.contract.interval_column
+                table = open_table(settings.home, product, column, version)
             changed = _changed(old, table)
             if old is None:
                 create_table(connection, plan)
-            say(f"{plan.audience.name}: {product}, {len(changed)} intervals")
+            if changed:
+                say(f"{plan.audience.name}: {product}, {len(changed)} intervals")
             found: dict[str, Content] = {}
             if changed:
                 only = None if old is None else changed
                 found = replace_intervals(connection, plan, table, key, only)
             parts[product] = _part(table, masks[product], old, changed, found)
             rows = sum(content.rows for content in found.values())
-            copies.append(ProductCopy(product, table.version, rows, len(changed)))
+            if table.version >= 0:
+                copies.append(ProductCopy(product, table.version, rows, len(changed)))
         published = [
             Published(
                 plans[product],

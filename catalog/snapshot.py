@@ -14,13 +14,13 @@ from pipelines.engine.tables import StoredFile, Table, interval_column_of
 _COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint.*\.parquet)$")
 
 
-def latest_version(table: Path) -> int | None:
-    """The newest committed version, from the names in the log alone; None without a table."""
+def latest_version(table: Path) -> int:
+    """The newest committed version, from the names in the log alone; -1 without a table."""
     try:
         names = [entry.name for entry in (table / "_delta_log").iterdir()]
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    return max((int(m.group(1)) for m in map(_COMMIT.match, names) if m), default=None)
+        return -1
+    return max((int(m.group(1)) for m in map(_COMMIT.match, names) if m), default=-1)
 
 
 def digests(table: Table) -> dict[str, str]:

@@ -322,6 +322,25 @@ def test_a_withdrawn_interval_leaves_the_file(lake: TinyLake) -> None:
     assert rows(path, "SELECT DISTINCT trade_date FROM silver.trade") == [(date(2026, 1, 5),)]
 
 
+def test_a_product_not_built_yet_is_an_empty_table_that_says_why(lake: TinyLake) -> None:
+    """Invariant 13: nothing is missing without a word; when it comes, it is filled in."""
+    new = TRADE.model_copy(update={"product": "silver.position"})
+    more = lake.with_contracts(new=new)
+    more.record(
+        "silver.position", DAY1, "held", waiting_on=f"silver.trade {DAY1}", fingerprint=None
+    )
+    publish(more.settings, more.catalogue, "analyst", now=NOW)
+    path = published_path(more.settings, "analyst")
+    assert rows(path, "SELECT count(*) FROM silver.position") == [(0,)]
+    sql = "SELECT state, waiting_on, rows FROM _meta.interval WHERE product = 'silver.position'"
+    assert rows(path, f"{sql} AND interval = '{DAY1}'") == [("held", f"silver.trade {DAY1}", 0)]
+    sql = "SELECT source_version FROM _meta.product WHERE product = 'silver.position'"
+    assert rows(path, sql) == [(None,)]
+    more.write("silver.position", trades(DAY1), DAY1)
+    [done] = publish(more.settings, more.catalogue, "analyst", now=NOW)
+    assert (done.outcome, [p.rows for p in done.products]) == ("updated", [6])
+
+
 def test_contract_text_rebuilds_with_new_comments(lake: TinyLake) -> None:
     """A changed title reaches the file: it is part of what the file was made of."""
     publish(lake.settings, lake.catalogue, "analyst", now=NOW)
