@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -65,7 +66,7 @@ def soil(
     """Return what is really sent on (or because of) a date, and the truth about it.
 
     ``number`` counts the world's trade dates from 1. With a rate, each delivery is spoiled with
-    that probability by one kind that fits it. Raises UnknownDirtError.
+    that probability by one kind that fits it, in turn from date to date. Raises UnknownDirtError.
     """
     if dirty is None:
         return list(deliveries), []
@@ -105,7 +106,10 @@ def _drawn(
         if number == 1 and delivery.system == "reference":
             kinds = TEXT_KINDS  # a world without its dimensions would test nothing else
         if rng.random() < rate:
-            name = sorted(kinds)[int(rng.integers(len(kinds)))]
+            own = set(kinds) - set(CSV_KINDS)
+            if own and rng.random() < 0.75:  # what only this dataset can suffer comes more often
+                kinds = {name: kinds[name] for name in own}
+            name = sorted(kinds)[(number + zlib.crc32(delivery.dataset.encode())) % len(kinds)]
             chosen.append((delivery.dataset, name, kinds[name]))
     return chosen
 

@@ -129,7 +129,7 @@ def control_group_rows(
 def contact_changes(rng: np.random.Generator, people: People, trade_date: date) -> tuple[int, ...]:
     """Return the clients whose telephone changes today (nobody in a group or look-alike set)."""
     tied = {c for g in (*people.groups, *people.lookalikes) for c in g.clients}
-    chosen = np.flatnonzero(rng.random(people.clients) < 0.004)
+    chosen = np.flatnonzero(rng.random(people.clients) < max(0.004, 2 / people.clients))
     present = people.opened < trade_date.toordinal()
     return tuple(int(c) for c in chosen if present[c] and int(c) not in tied)
 
