@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 _CLOCK = "lpad(trim(action_time), 9, '0')"
 EVENT_TIME = (
     "CASE WHEN trim(action_time) RLIKE '^[0-9]{1,9}$' THEN"
-    " concat(substr(action_day, 1, 4), '-', substr(action_day, 5, 2), '-', substr(action_day, 7, 2),"
+    " concat(substr(action_day, 1, 4), '-', substr(action_day, 5, 2), '-',"
+    " substr(action_day, 7, 2),"
     f" ' ', substr({_CLOCK}, 1, 2), ':', substr({_CLOCK}, 3, 2), ':', substr({_CLOCK}, 5, 2),"
     f" '.', substr({_CLOCK}, 7, 3)) ELSE action_time END"
 )

@@ -103,6 +103,7 @@ def fingerprint(contracts: Iterable[Contract]) -> str:
     body = [
         (c.product, [f.model_dump(mode="json") for f in c.formats], [x.name for x in c.columns])
         for c in contracts
+        if c.formats
     ]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
