@@ -56,6 +56,13 @@ class UnknownDirtError(TerminalError):
         )
 
 
+def check_dirty(dirty: float | str | None) -> None:
+    """Raise UnknownDirtError unless it is nothing, "demo" or a rate from 0 to 1."""
+    fine = dirty == "demo" if isinstance(dirty, str) else dirty is None or 0.0 <= dirty <= 1.0
+    if dirty is not None and not fine:
+        raise UnknownDirtError(dirty)
+
+
 def soil(
     rng: np.random.Generator,
     deliveries: Sequence[Outgoing],
@@ -68,15 +75,12 @@ def soil(
     ``number`` counts the world's trade dates from 1. With a rate, each delivery is spoiled with
     that probability by one kind that fits it, in turn from date to date. Raises UnknownDirtError.
     """
+    check_dirty(dirty)
     if dirty is None:
         return list(deliveries), []
     if isinstance(dirty, str):
-        if dirty != "demo":
-            raise UnknownDirtError(dirty)
-        chosen = [(d, k, f) for d, k, f in _DEMO.get(number, ())]
+        chosen = list(_DEMO.get(number, ()))
     else:
-        if not 0.0 <= dirty <= 1.0:
-            raise UnknownDirtError(dirty)
         chosen = _drawn(rng, deliveries, dirty, number)
     later = TradingCalendar.default().next(day)
     sent = list(deliveries)

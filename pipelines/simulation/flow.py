@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
@@ -46,12 +47,19 @@ _CHILD_SHARE: Final = 0.45
 _SEGMENT_INTENSITY: Final = {4: (1.1, 1.5, 1.05, 1.1), 3: (1.5, 1.05, 1.1)}
 
 
+Profile = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+
+
 @dataclass(frozen=True)
 class Activity:
-    """How a day's orders spread over contracts: probability, and the price unit in ticks."""
+    """How a day's orders spread over contracts: probability, and the price unit in ticks.
+
+    ``profiles`` maps a commodity's index to its real volume profile, where one is known.
+    """
 
     share: NDArray[np.float64]
     unit: NDArray[np.int64]
+    profiles: Mapping[int, Profile] = field(default_factory=dict)
 
 
 def activity(board: Board) -> Activity:
@@ -93,7 +101,7 @@ def draw_orders(
     client = client.astype(np.int32)
     kind = people.client_type[client]
     count = len(contract)
-    trading, clock, bound = _times(rng, board, counts)
+    trading, clock, bound = _times(rng, board, counts, busy.profiles)
     auction = rng.random(count) < _AUCTION_SHARE
     maker = kind == MARKET_MAKER
 
@@ -260,14 +268,18 @@ def _clients(
 
 
 def _times(
-    rng: np.random.Generator, board: Board, counts: NDArray[np.int64]
+    rng: np.random.Generator,
+    board: Board,
+    counts: NDArray[np.int64],
+    profiles: Mapping[int, Profile],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return trading time, clock and the day's length in trading time, per order."""
     trading, clock, bound = [], [], []
     for index, day in enumerate(board.sessions):
         own = counts[board.commodity == index]
         number = int(own.sum())
-        at = _session_times(rng, day, number)
+        profile = profiles.get(index)
+        at = profile(rng.random(number)) if profile else _session_times(rng, day, number)
         starts = np.repeat(np.cumsum(own) - own, own)
         # A share of the orders follows another order of the contract within milliseconds to
         # a minute: arrivals cluster, and their gaps have a heavy tail.

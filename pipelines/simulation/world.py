@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -19,15 +19,17 @@ from pipelines.simulation.clearing import Book, clear, make_legs, settlement_pri
 from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
 from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
-from pipelines.simulation.dirty import deliver_pending, soil
-from pipelines.simulation.flow import activity, draw_orders
+from pipelines.simulation.dirty import check_dirty, deliver_pending, soil
+from pipelines.simulation.flow import Profile, activity, draw_orders
 from pipelines.simulation.holdings import Held
 from pipelines.simulation.market import run_market
+from pipelines.simulation.market_data import RealPrices, load_real_prices
 from pipelines.simulation.news import write_news
 from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
 from pipelines.simulation.orders import join
 from pipelines.simulation.patterns import stage
 from pipelines.simulation.people import People, draw_people
+from pipelines.simulation.prices import Path as PricePath
 from pipelines.simulation.prices import draw_path
 from pipelines.simulation.public_files import MemberLots, member_lots, public_deliveries
 from pipelines.simulation.rates import plan_day
@@ -89,17 +91,20 @@ def simulate(
     that follow one another; the first begins a new world unless the home already holds the
     trade date before it. The same seed, scale and dates give the same bytes, in one call or
     several. ``dirty`` spoils deliveries: a rate from 0 to 1, or "demo" for a modest fixed set on
-    the second and third date. Raises WorldMismatchError, UnknownScaleError, UnknownDirtError,
-    DateOutsideCalendarError.
+    the second and third date. ``market_data`` is a folder of real prices to trade inside (see
+    ``market_data``). Raises WorldMismatchError, UnknownScaleError, UnknownDirtError,
+    MarketDataError, DateOutsideCalendarError.
     """
     home = home_inbox.parent if home_inbox.name == "inbox" else home_inbox
     size = scale_named(scale)
     calendar = TradingCalendar.default()
+    real = None if market_data is None else load_real_prices(market_data)
+    check_dirty(dirty)
     days = []
     for day in sorted(dates):
         began = perf_counter()
         state = state_before(home / "simulation", day, calendar.previous(day), seed, scale)
-        made = _simulate_day(seed, size, day, state)
+        made = _simulate_day(seed, size, day, state, real)
         number = len(calendar.between(made.state.start, day))
         sent, dirt = soil(stream(seed, day, "dirt"), made.deliveries, day, number, dirty)
         made.state.save(home / "simulation")
@@ -135,17 +140,16 @@ class _Made:
     position_rows: int
 
 
-def _simulate_day(seed: int, scale: Scale, day: date, state: WorldState | None) -> _Made:
+def _simulate_day(
+    seed: int, scale: Scale, day: date, state: WorldState | None, real: RealPrices | None
+) -> _Made:
     start = state.start if state is not None else day
     first = state is None
     count = len(make_board(day, {}).commodities)
     people = draw_people(seed, scale, count, start)
     board, held, known = _morning(seed, scale, day, people, state)
-    paths = tuple(
-        draw_path(stream(seed, day, f"price-{c.commodity_id}"), c, s.trading_time)
-        for c, s in zip(board.commodities, board.sessions, strict=True)
-    )
-    busy = activity(board)
+    paths, profiles = _prices(seed, board, real)
+    busy = replace(activity(board), profiles=profiles)
     ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy, held)
     copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
     number = len(TradingCalendar.default().between(start, day))
@@ -270,6 +274,21 @@ def _morning(
         state.position_lots,
     )
     return board, held, frozenset(quotes)
+
+
+def _prices(
+    seed: int, board: Board, real: RealPrices | None
+) -> tuple[tuple[PricePath, ...], dict[int, Profile]]:
+    paths: list[PricePath] = []
+    profiles: dict[int, Profile] = {}
+    for index, (c, hours) in enumerate(zip(board.commodities, board.sessions, strict=True)):
+        rng = stream(seed, board.trade_date, f"price-{c.commodity_id}")
+        path = real.path(rng, c, board.trade_date, hours) if real else None
+        paths.append(path or draw_path(rng, c, hours.trading_time))
+        profile = real.profile(c, board.trade_date, hours) if real else None
+        if profile is not None:
+            profiles[index] = profile
+    return tuple(paths), profiles
 
 
 def _by_contract(
