@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,7 +16,7 @@ ROOMS = ("contracts", "quality", "pipelines", "catalog", "exlake")
 PAGES = ROOT / "docs" / "errors"
 INDEX = PAGES / "README.md"
 KINDS = {"TransientError": "transient", "TerminalError": "terminal", "ExlakeError": "terminal"}
-ABSTRACT = frozenset({"exlake-error", "transient", "terminal"})
+ABSTRACT = frozenset({"exlake-error", "transient", "terminal", "delivery"})
 """Codes of the bases, which are never raised themselves."""
 
 
@@ -30,6 +31,7 @@ class ErrorClass:
     module: str
 
 
+@cache
 def error_classes(root: Path = ROOT) -> tuple[ErrorClass, ...]:
     """Every class with its own code, by code. Read from the source, nothing is imported."""
     bases: dict[str, list[str]] = {}
