@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board
 from pipelines.simulation.clock import DAY, HOUR, SECOND, epoch_of_clock
@@ -11,23 +12,37 @@ from pipelines.simulation.deliveries import (
     Outgoing,
     constant,
     hundredths,
+    parts_delivery,
     table,
-    table_delivery,
     text,
     whole,
 )
 from pipelines.simulation.market import MarketDay
 
 
-def tick_table(rng: np.random.Generator, board: Board, day: MarketDay) -> pa.Table:
-    """Return the snapshots in the columns of a CTP recording of 2022-02-18.
+def tick_delivery(rng: np.random.Generator, board: Board, day: MarketDay) -> Outgoing:
+    """Return the recorder's file: the columns of a CTP recording of 2022-02-18.
 
     Snapshots before a contract's first trade of the date are not recorded; ``settle`` is 0 all
     day, as in the recording; the first row of a contract carries its whole volume so far.
     """
-    traded = day.snapshots.columns[:, 1] >= 0
-    contract = day.snapshots.contract[traded]
-    columns = day.snapshots.columns[traded]
+    traded = np.flatnonzero(day.snapshots.columns[:, 1] >= 0)
+    delay = (rng.exponential(0.25, len(traded)) * SECOND).astype(np.int64)
+
+    def part(start: int, end: int) -> pa.Table:
+        # One row more in front, to measure the first row's changes from.
+        rows = traded[max(start - 1, 0) : end]
+        made = _table(board, day, rows, delay[max(start - 1, 0) : end])
+        return made.slice(int(start > 0))
+
+    return parts_delivery("public", "market_tick", board.trade_date, part, len(traded), "15:20")
+
+
+def _table(
+    board: Board, day: MarketDay, chosen: NDArray[np.int64], delay: NDArray[np.int64]
+) -> pa.Table:
+    contract = day.snapshots.contract[chosen]
+    columns = day.snapshots.columns[chosen]
     time, last, opened, high, low, volume, ticks_turnover, interest = columns[:, :8].T
     rows = len(contract)
     first = np.ones(rows, bool)
@@ -42,8 +57,7 @@ def tick_table(rng: np.random.Generator, board: Board, day: MarketDay) -> pa.Tab
     clock = time % DAY
     milli = time // 1000 % 1000
     hms = clock // HOUR * 10000 + clock // (60 * SECOND) % 60 * 100 + clock // SECOND % 60
-    received = time + (rng.exponential(0.25, rows) * SECOND).astype(np.int64)
-    got = received % DAY
+    got = (time + delay) % DAY
     calendar_day = (time + epoch_of_clock(board.trade_date)) // DAY
     ine = np.array([c.exchange == "INE" for c in board.contracts]).astype(np.int8)
     levels = board.high - board.low + 1
@@ -82,13 +96,6 @@ def tick_table(rng: np.random.Generator, board: Board, day: MarketDay) -> pa.Tab
             "ask1": hundredths(np.where(has_ask, (ask + base) * tick, 0)),
             "ask1_qty": whole(np.where(has_ask, columns[:, 11], 0)),
         }
-    )
-
-
-def tick_delivery(rng: np.random.Generator, board: Board, day: MarketDay) -> Outgoing:
-    """Return the recorder's file of the date."""
-    return table_delivery(
-        "public", "market_tick", board.trade_date, tick_table(rng, board, day), "15:20"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipelines.simulation.deliveries import (
     Outgoing,
     constant,
     hundredths,
+    parts_delivery,
     table,
     table_delivery,
     text,
@@ -37,26 +39,26 @@ REASONS: Final = (
 
 
 def order_event_table(
-    board: Board, day: MarketDay, people: People, device: NDArray[np.int32]
+    board: Board, day: MarketDay, people: People, device: NDArray[np.int32], rows: slice
 ) -> pa.Table:
-    """Return the order events of the date; ``device`` is the terminal of each client by session.
+    """Return a range of the date's order events; ``device``: terminal by client and session.
 
     A rejected order has REJECT as its only event. Orders still resting when the day session
     ends are cancelled then (SESSION_END).
     """
     events, orders = day.events, day.orders
-    order = events.order
+    order, kind = events.order[rows], events.kind[rows]
+    time, trade = events.time[rows], events.trade[rows]
     client = orders.client[order]
     contract = orders.contract[order]
-    entered = session_of(board, orders.time)
-    market = (orders.order_type[order] == codes.MARKET) & (events.kind != codes.FILL)
+    entered = session_of(board, orders.time[order])
+    market = (orders.order_type[order] == codes.MARKET) & (kind != codes.FILL)
     members = [m.member_id for m in people.members]
-    rows = len(order)
     return table(
         {
-            "event_id": whole(np.arange(1, rows + 1)),
-            "event_time": wall_time(events.time, epoch_of_clock(board.trade_date)),
-            "trade_date": constant(f"{board.trade_date:%Y%m%d}", rows),
+            "event_id": whole(np.arange(rows.start + 1, rows.start + len(order) + 1)),
+            "event_time": wall_time(time, epoch_of_clock(board.trade_date)),
+            "trade_date": constant(f"{board.trade_date:%Y%m%d}", len(order)),
             "exchange": _exchange(board, contract),
             "contract_id": text(board.contract_id, contract),
             "order_id": whole(day.number[order]),
@@ -66,20 +68,21 @@ def order_event_table(
             "offset": text(OFFSETS, day.offset[order]),
             "hedge_flag": text(HEDGE_FLAGS, orders.hedge[order]),
             "order_type": text(ORDER_TYPES, orders.order_type[order]),
-            "event_type": text(EVENT_TYPES, events.kind),
-            "price": hundredths(events.price * board.hundredths[contract], market),
-            "lots": whole(events.lots),
-            "remaining_lots": whole(events.rest),
-            "trade_id": whole(events.trade + 1, events.trade < 0),
-            "reason": text(REASONS, events.reason),
-            "session": text(SESSION_NAMES, session_of(board, events.time)),
-            "terminal_id": text(people.terminals.terminal_id, device[client, entered[order]]),
+            "event_type": text(EVENT_TYPES, kind),
+            "price": hundredths(events.price[rows] * board.hundredths[contract], market),
+            "lots": whole(events.lots[rows]),
+            "remaining_lots": whole(events.rest[rows]),
+            "trade_id": whole(trade + 1, trade < 0),
+            "reason": text(REASONS, events.reason[rows]),
+            "session": text(SESSION_NAMES, session_of(board, time)),
+            "terminal_id": text(people.terminals.terminal_id, device[client, entered]),
         }
     )
 
 
-def trade_table(board: Board, day: MarketDay, legs: Legs, people: People) -> pa.Table:
-    """Return both legs of every trade, buy first."""
+def trade_table(board: Board, day: MarketDay, legs: Legs, people: People, rows: slice) -> pa.Table:
+    """Return a range of the legs of the date's trades, buy first."""
+    legs = Legs(**{f.name: getattr(legs, f.name)[rows] for f in fields(Legs)})
     client = legs.account // ACCOUNTS_PER_CLIENT
     time = day.trades.time[legs.trade]
     members = [m.member_id for m in people.members]
@@ -177,13 +180,18 @@ def trading_deliveries(
 ) -> list[Outgoing]:
     """Return the trading system's three files of the date."""
     device = devices(rng, people)
-    events = order_event_table(board, day, people, device)
-    trades = trade_table(board, day, legs, people)
     logins = login_table(rng, board, day, people, device)
     at = board.trade_date
+
+    def events(start: int, end: int) -> pa.Table:
+        return order_event_table(board, day, people, device, slice(start, end))
+
+    def trades(start: int, end: int) -> pa.Table:
+        return trade_table(board, day, legs, people, slice(start, end))
+
     return [
-        table_delivery("trading", "order_event", at, events, "15:35"),
-        table_delivery("trading", "trade", at, trades, "15:36"),
+        parts_delivery("trading", "order_event", at, events, len(day.events.time), "15:35"),
+        parts_delivery("trading", "trade", at, trades, len(legs.trade), "15:36"),
         table_delivery("trading", "login", at, logins, "15:40"),
     ]
 

@@ -20,9 +20,9 @@ from pipelines.simulation.clearing_files import clearing_deliveries, member_fund
 from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import check_dirty, deliver_pending, soil
-from pipelines.simulation.flow import Profile, activity, draw_orders
+from pipelines.simulation.flow import Activity, Profile, activity, draw_orders
 from pipelines.simulation.holdings import Held
-from pipelines.simulation.market import run_market
+from pipelines.simulation.market import MarketDay, run_market
 from pipelines.simulation.market_data import RealPrices, load_real_prices
 from pipelines.simulation.news import write_news
 from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
@@ -35,7 +35,7 @@ from pipelines.simulation.public_files import MemberLots, member_lots, public_de
 from pipelines.simulation.rates import plan_day
 from pipelines.simulation.reference_files import contact_version, reference_deliveries
 from pipelines.simulation.scale import Scale, scale_named
-from pipelines.simulation.scene import Scene
+from pipelines.simulation.scene import Case, Scene
 from pipelines.simulation.seeds import stream
 from pipelines.simulation.state import WorldState, state_before
 from pipelines.simulation.tick_files import tick_delivery
@@ -150,23 +150,7 @@ def _simulate_day(
     board, held, known = _morning(seed, scale, day, people, state)
     paths, profiles = _prices(seed, board, real)
     busy = replace(activity(board), profiles=profiles)
-    ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy, held)
-    copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
-    number = len(TradingCalendar.default().between(start, day))
-    staged = stage(
-        plan_day(seed, day, number, scale.name),
-        lambda label, strength: Scene(
-            rng=stream(seed, day, f"case-{label}"),
-            board=board,
-            people=people,
-            busy=busy,
-            mean_orders=busy.share * scale.orders,
-            label=label,
-            strength=strength,
-        ),
-    )
-    flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
-    market = run_market(board, flow, paths, busy, people.clients, _by_contract(held))
+    market, staged = _trade(seed, scale, board, people, start, held, paths, busy)
     settle = settlement_prices(board, market.stats)
     legs = make_legs(board, market)
     positions = clear(board, held, legs, settle, people.clients)
@@ -241,6 +225,37 @@ def _simulate_day(
         volume_lots=int(market.trades.lots.sum()),
         position_rows=len(positions.lots),
     )
+
+
+def _trade(
+    seed: int,
+    scale: Scale,
+    board: Board,
+    people: People,
+    start: date,
+    held: Held,
+    paths: tuple[PricePath, ...],
+    busy: Activity,
+) -> tuple[MarketDay, tuple[Case, ...]]:
+    """Draw the day's order flow and match it; the unsorted flow is gone when this returns."""
+    day = board.trade_date
+    ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy, held)
+    copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
+    number = len(TradingCalendar.default().between(start, day))
+    staged = stage(
+        plan_day(seed, day, number, scale.name),
+        lambda label, strength: Scene(
+            rng=stream(seed, day, f"case-{label}"),
+            board=board,
+            people=people,
+            busy=busy,
+            mean_orders=busy.share * scale.orders,
+            label=label,
+            strength=strength,
+        ),
+    )
+    flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
+    return run_market(board, flow, paths, busy, people.clients, _by_contract(held)), staged
 
 
 def _morning(
