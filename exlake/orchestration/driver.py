@@ -93,6 +93,9 @@ def _load() -> dict[str, Any]:
         file, text = next(iter(bag.import_errors.items()))
         raise DagImportError(f"{file}: {text.strip().splitlines()[-1]}")
     for dag in bag.dags.values():
+        # dag.test() cannot evaluate deadlines (Airflow 3.3.2 looks their ids up in a copy of the
+        # DAG that has none), and without a triggerer nothing would act on them.
+        dag.deadline = None
         for task in dag.tasks:
             task.retries = min(task.retries, QUICK_RETRIES)
             task.retry_delay, task.retry_exponential_backoff = QUICK_DELAY, 0

@@ -232,7 +232,9 @@ def carry_out(
 def sentence(event: Event) -> str:
     """An engine's event as one line of progress."""
     if event.kind == "session":
-        return "starting Spark"
+        from pipelines.engine.session import session_started
+
+        return "Spark is up already" if session_started() else "starting Spark"
     span = event.intervals[0] if event.intervals else ""
     if len(event.intervals) > 1:
         span = f"{span}..{event.intervals[-1]}"
@@ -297,7 +299,7 @@ def publish_marts(trade_date: str) -> dict[str, Any]:
 
     settings, catalogue = open_catalogue()
     run_id = f"publish-{trade_date}"
-    found = publish(settings, catalogue, on_progress=log.info, run_id=run_id)
+    found = publish(settings, catalogue, on_progress=log.debug, run_id=run_id)
     for each in found:
         log.info("%s %s: %s", each.outcome, each.audience, each.path)
     return {each.audience: each.outcome for each in found}
