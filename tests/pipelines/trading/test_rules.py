@@ -62,7 +62,8 @@ def world() -> World:
     money = {
         "trade_date": DAY, "member_id": "0001", "prev_balance": 10_000, "deposit": 0,
         "withdrawal": 100, "close_profit": 100, "holding_profit": -100, "fee": 4,
-        "delivery_payment": 0, "balance": 9_896, "margin": 1_100, "available": 8_796, "opening_declared": False,
+        "delivery_payment": 0, "balance": 9_896, "margin": 1_100, "available": 8_796,
+        "opening_declared": False,
     }  # fmt: skip
     settled = {
         "trade_date": DAY, "exchange": "SHFE", "contract_id": "cu2603", "commodity_id": "cu",
