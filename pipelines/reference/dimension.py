@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
+    from contracts.catalogue import Catalogue
     from contracts.model import Contract
     from pipelines.engine.job import Inputs
 
@@ -71,9 +72,10 @@ def usable_sql(inputs: Inputs) -> str:
     Deletions carry no attributes to judge; rules about the chain itself are left to the gate.
     """
     contract = inputs.contract
+    catalogue: Catalogue = inputs.catalogue  # type: ignore[assignment]  # wider in tests of plans
     broken = [
         f"({check.failing_sql})"
-        for check in row_checks(contract, inputs.catalogue)
+        for check in row_checks(contract, catalogue)
         if check.kind == "expr"
         and check.failing_sql is not None
         and check.rule.severity in ("critical", "error")
