@@ -13,7 +13,7 @@ pytestmark = pytest.mark.spark
 RunJob = Callable[..., list[Any]]
 
 
-def change(interval: str, row: int, **fields: str) -> dict[str, Any]:
+def change(interval: str, row: int, **fields: str | None) -> dict[str, Any]:
     return {
         "_interval": interval, "_sequence": 1, "_row_number": row, "_delivery_id": f"d-{interval}",
         "change_type": "A", "valid_from": interval.replace("-", ""), **fields,

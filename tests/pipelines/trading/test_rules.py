@@ -187,16 +187,16 @@ def test_a_sound_market_breaks_no_rule(name: str) -> None:
     assert broken(f"silver.{name}", world()) == set()
 
 
-def put(product: str, place: int, **fields: Any) -> Callable[[World], None]:
+def put(product: str, place: int, **fields: Any) -> Callable[[World], object]:
     return lambda w: w[product][place].update(fields)
 
 
-def drop(product: str, place: int) -> Callable[[World], None]:
-    return lambda w: w[product].pop(place) and None
+def drop(product: str, place: int) -> Callable[[World], object]:
+    return lambda w: w[product].pop(place)
 
 
 S, E, T, P, M = (f"silver.{name}" for name in JUDGED)
-FAULTS: Mapping[str, tuple[str, Callable[[World], None], str]] = {
+FAULTS: Mapping[str, tuple[str, Callable[[World], object], str]] = {
     "settlement off tick": (S, put(S, 0, settlement_price=105), "settlement.price.tick"),
     "high below low": (S, put(S, 0, high_price=90), "settlement.price.order"),
     "beyond the limit": (S, put(S, 0, settlement_price=120), "settlement.price.limit"),
