@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 import pytest
-from judged import DAY, Row, World, broken  # type: ignore[import-not-found]
+from judged import DAY, Row, World, broken
 
 CLIENT: Row = {
     "trade_date": DAY, "member_id": "0001", "client_id": "a", "contract_id": "cu2603",

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from judged import BEFORE, DAY, Row, World, broken  # type: ignore[import-not-found]
+from judged import BEFORE, DAY, Row, World, broken
 
 OPEN: Row = {"valid_from": date(2025, 3, 17), "known_from": BEFORE}
 
