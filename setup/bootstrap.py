@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".exlake-setup"
-DOWNLOAD_MB = 700
-DISK_MB = 2000
+DOWNLOAD_MB = 800
+DISK_MB = 3200
 
 
 class SetupError(Exception):
@@ -105,7 +105,7 @@ def install_packages() -> None:
     say("installing uv from the lock")
     run([*pip, "--require-hashes", "--no-deps", "-r", str(only_uv)])
     uv = str(VENV / "bin" / "uv")
-    environment = {"VIRTUAL_ENV": str(VENV), "UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "copy")}
+    environment = {"VIRTUAL_ENV": str(VENV)}
     if "PIP_INDEX_URL" in os.environ and "UV_DEFAULT_INDEX" not in os.environ:
         environment["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"]
     environment.setdefault("UV_HTTP_TIMEOUT", os.environ.get("UV_HTTP_TIMEOUT", "180"))

@@ -72,7 +72,8 @@ def fetch_one(jar: Jar, ivy: list[str], settings: Path, scratch: Path) -> None:
     pattern = f"{scratch}/[artifact]-[revision](-[classifier]).[ext]"
     command = [
         *ivy, "-cache", str(scratch / "cache"), "-settings", str(settings), "-dependency",
-        jar.group, jar.artifact, jar.version, "-notransitive", "-types", "jar", "-retrieve", pattern,
+        jar.group, jar.artifact, jar.version, "-notransitive", "-types", "jar",
+        "-retrieve", pattern,
     ]  # fmt: skip
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     if not (scratch / jar.file).exists():
