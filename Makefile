@@ -39,7 +39,7 @@ lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 format: setup ## let ruff put the code in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
