@@ -29,11 +29,11 @@ from pipelines.simulation.scale import Scale
 
 # By client type: retail, corporate, fund, programme, market maker (all are assumptions, tuned
 # so that the market's cancel ratio and order sizes are of a real market's order).
-_PASSIVE: Final = np.array([0.50, 0.62, 0.55, 0.62, 0.0])
-_AGGRESSIVE: Final = np.array([0.94, 0.96, 0.95, 0.92, 0.0])
+_PASSIVE: Final = np.array([0.60, 0.70, 0.68, 0.78, 0.0])
+_AGGRESSIVE: Final = np.array([0.95, 0.97, 0.96, 0.96, 0.0])
 _MEDIAN_LOTS: Final = np.array([1.1, 7.0, 5.0, 2.0, 6.0])
-_CANCELS: Final = np.array([0.42, 0.35, 0.45, 0.80, 0.98])
-_MEDIAN_LIFE: Final = np.array([120.0, 400.0, 60.0, 2.5, 9.0])
+_CANCELS: Final = np.array([0.60, 0.50, 0.65, 0.95, 0.99])
+_MEDIAN_LIFE: Final = np.array([240.0, 600.0, 90.0, 2.5, 25.0])
 _CLOSES: Final = np.array([0.30, 0.28, 0.30, 0.45, 0.90])
 _CLOSERS: Final = 0.36
 """Share of the orders that somebody sends to close what he holds since yesterday."""
@@ -43,7 +43,7 @@ _FAK: Final = np.array([0.01, 0.01, 0.05, 0.10, 0.0])
 _FOK: Final = np.array([0.0, 0.01, 0.02, 0.03, 0.0])
 _MARKET: Final = np.array([0.03, 0.005, 0.005, 0.005, 0.0])
 _AUCTION_SHARE: Final = 0.015
-_CHILD_SHARE: Final = 0.45
+_CHILD_SHARE: Final = 0.74
 _SEGMENT_INTENSITY: Final = {4: (1.1, 1.5, 1.05, 1.1), 3: (1.5, 1.05, 1.1)}
 
 
@@ -280,13 +280,14 @@ def _times(
         number = int(own.sum())
         profile = profiles.get(index)
         at = profile(rng.random(number)) if profile else _session_times(rng, day, number)
-        starts = np.repeat(np.cumsum(own) - own, own)
-        # A share of the orders follows another order of the contract within milliseconds to
-        # a minute: arrivals cluster, and their gaps have a heavy tail.
-        parent = starts + (rng.random(number) * np.repeat(own, own)).astype(np.int64)
-        delay = np.minimum(rng.pareto(0.55, number) * 0.004, 60.0) * SECOND
-        child = rng.random(number) < _CHILD_SHARE
-        at = np.where(child, at[parent] + delay.astype(np.int64), at)
+        # A share of the orders follows one of the contract's other orders within microseconds to
+        # a minute, some of which draw many: arrivals cluster, and their gaps have a heavy tail.
+        first = np.repeat(np.cumsum(own) - own, own)
+        roots = np.repeat(np.ceil(own * (1.0 - _CHILD_SHARE)).astype(np.int64), own)
+        place = np.arange(number) - first
+        parent = first + (rng.random(number) ** 2.0 * roots).astype(np.int64)
+        delay = np.minimum(rng.pareto(0.42, number) * 0.0006, 60.0) * SECOND
+        at = np.where(place < roots, at, at[parent] + delay.astype(np.int64))
         at = np.minimum(at, day.trading_time - 1)
         trading.append(at)
         clock.append(day.clock(at))
@@ -323,7 +324,7 @@ def _auction_time(
 
 def _lots(rng: np.random.Generator, median: NDArray[np.float64]) -> NDArray[np.int32]:
     """Order sizes: log-normal with a fat tail, people like round numbers, at most 500."""
-    lots = median * np.exp(rng.normal(0.0, 0.9, len(median)))
+    lots = median * np.exp(rng.normal(0.0, 1.15, len(median)))
     lots = np.maximum(np.round(lots), 1)
     round_to = np.where(lots >= 50, 10, np.where(lots >= 10, 5, 1))
     tidy = rng.random(len(lots)) < 0.6

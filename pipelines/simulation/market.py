@@ -86,18 +86,20 @@ def run_market(
     flow: Orders,
     paths: tuple[Path, ...],
     busy: Activity,
-    clients: int,
+    owner: NDArray[np.int32],
     held: dict[int, tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int64]]],
 ) -> MarketDay:
     """Match a day's order flow.
 
-    ``held`` gives per contract index the accounts, sides and lots held at the start. Contracts
-    are independent, so they run on two threads and are joined in the board's order: the result
-    does not depend on the number of cores.
+    ``owner`` says per client who controls it: an owner's orders do not meet each other unless
+    they may (``may_self``). ``held`` gives per contract index the accounts, sides and lots held
+    at the start. Contracts are independent, so they run on two threads and are joined in the
+    board's order: the result does not depend on the number of cores.
     """
     orders, starts = by_contract(flow, len(board))
     fair = fair_prices(board, orders, paths)
-    accounts = clients * ACCOUNTS_PER_CLIENT
+    accounts = len(owner) * ACCOUNTS_PER_CLIENT
+    controller = owner[orders.client]
     account = orders.account
 
     def replay(index: int) -> Any:
@@ -121,7 +123,7 @@ def run_market(
             when[line], which[line], is_cancel[line],
             orders.side[rows], orders.lots[rows], orders.order_type[rows], orders.style[rows],
             orders.distance[rows], fair[rows], orders.want[rows], orders.may_self[rows],
-            account[rows], orders.client[rows], np.where(same >= 0, same - rows.start, -1),
+            account[rows], controller[rows], np.where(same >= 0, same - rows.start, -1),
             position, int(board.low[index]), int(board.high[index]), day.auction_to,
             day.closes_at, int(board.prev_open_interest[index]), int(board.prev_settle[index]),
             int(busy.unit[index]) * 25,

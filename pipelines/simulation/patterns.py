@@ -59,16 +59,17 @@ def fund_transfer(scene: Scene) -> Case:
     batches: list[Orders] = []
     for k in range(rounds):
         at = start + k * 90 * SECOND
-        # Buys dear and sells cheap: the first account loses both times, the second gains.
-        for leg, (side, distance) in enumerate(((0, -away), (1, -away))):
+        # The winner offers far above the market, then bids far below it; the loser takes both,
+        # with lots to spare for whoever quotes in between.
+        for leg, side in enumerate((1, 0)):
             when = np.array([at + leg * 20 * SECOND])
             first = scene.orders(
-                contract, when, [SECOND], client=clients[0], side=side, lots=lots[k],
-                style=codes.FAIR, distance=distance, want=codes.PREFER_CLOSE,
+                contract, when, [2 * SECOND], client=clients[-1], side=side, lots=lots[k],
+                style=codes.FAIR, distance=away, want=codes.PREFER_CLOSE,
             )  # fmt: skip
             second = scene.orders(
-                contract, when + 150 * MILLI, [SECOND], client=clients[-1], side=1 - side,
-                lots=lots[k], style=codes.SAME_AS, want=codes.PREFER_CLOSE,
+                contract, when + 150 * MILLI, [SECOND], client=clients[0], side=1 - side,
+                lots=2 * lots[k], style=codes.SAME_AS, want=codes.PREFER_CLOSE, may_self=True,
             )  # fmt: skip
             pair = join([first, second])
             pair.same_as[1] = 0
@@ -273,7 +274,7 @@ def _sale(
     )  # fmt: skip
     bid = scene.orders(
         contract, at + 200 * MILLI, SECOND, client=buyer, side=0, lots=lots,
-        style=codes.SAME_AS, want=codes.PREFER_CLOSE,
+        style=codes.SAME_AS, want=codes.PREFER_CLOSE, may_self=True,
     )  # fmt: skip
     pair = join([offer, bid])
     pair.same_as[1] = 0

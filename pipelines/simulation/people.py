@@ -21,7 +21,9 @@ RETAIL, CORPORATE, FUND, PROGRAMME, MARKET_MAKER = range(5)
 _TYPE_SHARE: Final = (0.775, 0.09, 0.065, 0.05, 0.02)
 _ORDER_SHARE: Final = (0.27, 0.05, 0.10, 0.36, 0.22)
 """Share of all orders by client type (assumption: programme and market makers send most)."""
-_ZIPF: Final = 0.85
+_ZIPF: Final = (0.85, 0.85, 0.7, 0.4, 0.4)
+"""Exponents of activity within a type; programmes are many of one size, or one alone would pass
+the exchange's 500 cancels a contract."""
 TERMINALS_PER_CLIENT: Final = 2
 
 
@@ -77,6 +79,14 @@ class People:
         """Number of clients, those not yet open included."""
         return len(self.client_id)
 
+    @property
+    def owner(self) -> NDArray[np.int32]:
+        """The controller of each client: the first client of its control group, or itself."""
+        owner = np.arange(self.clients, dtype=np.int32)
+        for group in self.groups:
+            owner[list(group.clients)] = group.clients[0]
+        return owner
+
     def name(self, client: int) -> str:
         """The client's name."""
         return names.client_name(client, CLIENT_TYPES[self.client_type[client]])
@@ -99,7 +109,7 @@ def draw_people(seed: int, scale: Scale, commodities: int, start: date) -> Peopl
     for kind, share in enumerate(_ORDER_SHARE):
         of_kind = np.flatnonzero(client_type == kind)
         if len(of_kind):
-            zipf = (1.0 + np.arange(len(of_kind))) ** -_ZIPF
+            zipf = (1.0 + np.arange(len(of_kind))) ** -_ZIPF[kind]
             weight[rng.permutation(of_kind)] = share * zipf / zipf.sum()
     members = _members(scale.members)
     firms = np.array([i for i, m in enumerate(members) if m.member_type == "FF"])
@@ -139,6 +149,8 @@ def draw_people(seed: int, scale: Scale, commodities: int, start: date) -> Peopl
         if "ADDRESS" in group.ties:
             address[rest] = address[first]
     liking = rng.dirichlet(np.full(commodities, 0.15), size=count).astype(np.float32)
+    programmes = np.flatnonzero(client_type == PROGRAMME)
+    liking[programmes] = rng.dirichlet(np.full(commodities, 0.8), size=len(programmes))
     liking[client_type == MARKET_MAKER] = 1.0 / commodities
     reported = (client_type >= PROGRAMME) & (rng.random(count) > 0.08)
     return People(

@@ -46,12 +46,12 @@ class Scene:
         return int(order[int(self.rng.integers(rank_from, rank_to))])
 
     def quiet(self) -> int:
-        """A contract that trades a little (five to sixty orders a day) and does not end today."""
-        rows = np.flatnonzero((self.mean_orders > 2) & (self.mean_orders < 120))
+        """One of the quiet third of the contracts, one that does not end today."""
+        line = np.argsort(self.mean_orders, kind="stable")[: len(self.mean_orders) // 3]
         alive = [
-            int(i) for i in rows if self.board.contracts[i].last_trade_date > self.board.trade_date
+            int(i) for i in line if self.board.contracts[i].last_trade_date > self.board.trade_date
         ]
-        return alive[int(self.rng.integers(len(alive)))] if alive else self.liquid()
+        return alive[int(self.rng.integers(len(alive)))]
 
     def of_commodity(self, *names: str) -> int:
         """The main contract of one of these commodities."""

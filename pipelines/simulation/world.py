@@ -255,7 +255,7 @@ def _trade(
         ),
     )
     flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
-    return run_market(board, flow, paths, busy, people.clients, _by_contract(held)), staged
+    return run_market(board, flow, paths, busy, people.owner, _by_contract(held)), staged
 
 
 def _morning(
