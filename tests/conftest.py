@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[1]
+WHOLE = (
+    "tests/pipelines/simulation/",
+    "tests/pipelines/sources/test_fuzz.py",
+    "tests/pipelines/external/test_real_files.py",
+    "tests/catalog/test_publish.py",
+    "tests/catalog/test_query.py",
+    "tests/catalog/test_analyst_page.py",
+)
+"""Tests over whole worlds of files or whole lakes: no Spark, yet seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark them ``whole``: `make test-unit` leaves them out, `make test` does not."""
+    for item in items:
+        if item.nodeid.startswith(WHOLE):
+            item.add_marker(pytest.mark.whole)
 
 
 @pytest.fixture(scope="session")
