@@ -148,7 +148,7 @@ class Format(Frozen):
     """
 
     name: str
-    kind: Literal["csv", "jsonl", "json", "dat", "parquet"]
+    kind: Literal["csv", "jsonl", "json", "dat", "html", "parquet"]
     file: str
     encoding: tuple[str, ...] = ("utf-8", "gb18030")
     delimiter: str = ","

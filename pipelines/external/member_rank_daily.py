@@ -36,7 +36,7 @@ def member_rank_daily(inputs: Inputs) -> DataFrame:
     A place that a list does not reach (no name, no lots) is no row. The member number is taken
     from a four-digit id or from ``name$$number``; older generations publish none.
     """
-    rows = records(inputs, "bronze.member_rank_daily", "o_cursor", FIELDS)
+    rows = records(inputs, "bronze.member_rank_daily", ("o_cursor",), FIELDS)
     rows = rows.where(f"NOT coalesce({NOT_PLACES}, false)")
     lists = ", ".join(
         f"named_struct('kind', '{kind}', 'basis', '{basis}', 'name', PARTICIPANTABBR{n},"

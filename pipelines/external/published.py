@@ -24,16 +24,19 @@ INE_COMMODITIES = ("sc", "nr", "lu", "bc", "ec")
 _LINEAGE = ("_delivery_id", "_row_number", "_interval", "_sequence")
 
 
-def records(inputs: Inputs, product: str, section: str, fields: Sequence[str]) -> DataFrame:
-    """The records of one section with ``fields`` as trimmed text, NULL where a record lacks one.
+def records(
+    inputs: Inputs, product: str, sections: Sequence[str], fields: Sequence[str]
+) -> DataFrame:
+    """The records of some sections with ``fields`` as trimmed text, NULL where a record lacks one.
 
     Lineage columns, ``_interval`` and ``_sequence`` are kept.
     """
     schema = ", ".join(f"`{name}` STRING" for name in fields)
+    names = ", ".join(f"'{section}'" for section in sections)
     values = [f"trim(fields.`{name}`) AS `{name}`" for name in fields]
     return (
         inputs.read(product)
-        .where(f"section = '{section}'")
+        .where(f"section IN ({names})")
         .selectExpr(*_LINEAGE, f"from_json(record, '{schema}') AS fields")
         .selectExpr(*_LINEAGE, *values)
     )

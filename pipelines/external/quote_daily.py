@@ -38,7 +38,7 @@ def quote_daily(inputs: Inputs) -> DataFrame:
     Before 2020 published counts are halved. Turnover per contract, published in 10,000 yuan since
     the 2020s, is multiplied.
     """
-    rows = records(inputs, "bronze.quote_daily", "o_curinstrument", FIELDS)
+    rows = records(inputs, "bronze.quote_daily", ("o_curinstrument",), FIELDS)
     rows = rows.where(f"NOT coalesce({NOT_CONTRACTS}, false)")
     commodity = commodity_sql("PRODUCTID")
     return typed(

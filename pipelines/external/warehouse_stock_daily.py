@@ -10,6 +10,7 @@ from pipelines.external.published import chinese_sql, commodity_sql, exchange_sq
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+SECTIONS = ("o_cursor", "page")
 FIELDS = (
     "VARNAME", "VARID", "REGNAME", "WHABBRNAME", "WGHTUNIT", "WRTWGHTS", "WRTCHANGE", "ROWSTATUS",
 )  # fmt: skip
@@ -21,7 +22,8 @@ COMMODITIES = {
     "低硫燃料油": "lu", "20号胶": "nr", "铜(BC)": "bc", "国际铜": "bc",
 }  # fmt: skip
 """Chinese names in files that carry no commodity code."""
-UNITS = {"1": "KG", "2": "TONNE", "3": "BARREL"}
+UNITS = {"1": "KG", "2": "TONNE", "3": "BARREL", "千克": "KG", "吨": "TONNE", "桶": "BARREL"}
+"""Codes in the files, words on the page."""
 
 
 @job("silver.warehouse_stock_daily", version=1, inputs=(same("bronze.warehouse_stock_daily"),))
@@ -31,7 +33,7 @@ def warehouse_stock_daily(inputs: Inputs) -> DataFrame:
     Rows of subtotals and totals (ROWSTATUS 1 and 2) are left out. ``stock_tonnes`` is null for
     volumes. A name or unit code nobody knows gives a null or the code itself, for the rules.
     """
-    rows = records(inputs, "bronze.warehouse_stock_daily", "o_cursor", FIELDS)
+    rows = records(inputs, "bronze.warehouse_stock_daily", SECTIONS, FIELDS)
     rows = rows.where("NOT coalesce(ROWSTATUS IN ('1', '2'), false)").selectExpr(
         "*", f"{_commodity_sql()} AS commodity", f"{_coded('WGHTUNIT', UNITS, 'WGHTUNIT')} AS unit_"
     )
@@ -55,7 +57,7 @@ def warehouse_stock_daily(inputs: Inputs) -> DataFrame:
 
 def _commodity_sql() -> str:
     """The code, or what the Chinese name (less 'factory store' and 'warehouse') stands for."""
-    name = f"regexp_replace({chinese_sql('VARNAME')}, '(厂库|仓库)$', '')"
+    name = f"regexp_replace({chinese_sql('VARNAME')}, '[(（]?(厂库|仓库)[)）]?$', '')"
     return f"coalesce(nullif({commodity_sql('VARID')}, ''), {_coded(name, COMMODITIES, 'NULL')})"
 
 

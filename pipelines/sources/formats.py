@@ -12,14 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from contracts.model import Contract, Format
-from pipelines.sources import readers
+from pipelines.sources import json_reader, page_reader, readers
 from pipelines.sources.base import Limits
 from pipelines.sources.errors import (
     DateMismatchError,
     DeliveryError,
     SchemaDriftError,
 )
-from pipelines.sources.json_reader import header_of
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ def check_body_date(file: readers.OpenFile, form: Format, interval: str) -> None
     """Raise DateMismatchError when a document's own date is not the interval."""
     if file.text is None or not form.date_keys:
         return
-    header = header_of(file.text)
+    page = form.kind == "html"
+    header = page_reader.header_of(file.text) if page else json_reader.header_of(file.text)
     if all(str(header.get(key) or "").strip() == "" for key in form.date_keys):
         return
     said = "".join(str(header.get(key) or "").strip() for key in form.date_keys)

@@ -10,7 +10,13 @@ from typing import Protocol
 import pyarrow as pa
 
 from contracts.model import Contract, Format
-from pipelines.sources import csv_reader, json_reader, lines_reader, parquet_reader
+from pipelines.sources import (
+    csv_reader,
+    json_reader,
+    lines_reader,
+    page_reader,
+    parquet_reader,
+)
 from pipelines.sources.base import Limits
 from pipelines.sources.text import TextFile, inspect_text
 
@@ -32,6 +38,7 @@ _TEXT: dict[str, TextReader] = {
     "json": json_reader,
     "dat": json_reader,
     "jsonl": lines_reader,
+    "html": page_reader,
 }
 
 

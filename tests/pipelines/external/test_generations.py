@@ -118,6 +118,7 @@ def test_stocks_in_kilograms_tonnes_and_barrels(spark: SparkSession) -> None:
             {**base, "VARNAME": "黄金$$GOLD", "WGHTUNIT": "1", "WRTWGHTS": 1026},
             {**base, "VARNAME": "中质含硫原油$$Crude", "VARID": "sc", "WGHTUNIT": "3"},
             {**base, "VARNAME": "沥青厂库$$BITUMEN Factory", "WGHTUNIT": "2"},
+            {**base, "VARNAME": "螺纹钢(厂库)", "WGHTUNIT": "吨"},
             {**base, "VARNAME": "新品种$$New", "WGHTUNIT": "9"},
             {**base, "VARNAME": "铜$$COPPER", "ROWSTATUS": "1", "WHABBRNAME": "合计$$Subtotal"},
             {**base, "VARNAME": "铜$$COPPER", "ROWSTATUS": "2", "WHABBRNAME": "总计$$Total"},
@@ -130,6 +131,7 @@ def test_stocks_in_kilograms_tonnes_and_barrels(spark: SparkSession) -> None:
         ("au", "SHFE", "KG", Decimal("1.0260")),
         ("sc", "INE", "BARREL", None),
         ("bu", "SHFE", "TONNE", Decimal("6601.0000")),
+        ("rb", "SHFE", "TONNE", Decimal("6601.0000")),
         (None, "SHFE", "9", None),
     ]
     assert (rows[0]["region"], rows[0]["warehouse"]) == ("上海", "期晟公司")

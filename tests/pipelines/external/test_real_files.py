@@ -22,7 +22,7 @@ def data() -> Path:
 
 
 def test_every_generation_is_recognised(tmp_path: Path, data: Path) -> None:
-    """Each official file lands under its own generation; holidays have no rows; HTML is refused."""
+    """Each official file lands under its own generation; holidays have no rows."""
     drop = Drop.at(tmp_path)
     found = {d.file: d for d in drop.land(from_path=data)}
     told = {
@@ -45,8 +45,9 @@ def test_every_generation_is_recognised(tmp_path: Path, data: Path) -> None:
         "shfe_transaction_20140101.dat": ("kx-2014", "2014-01-01", "full", 0),
         "shfe_position_20150101.dat": ("pm-2014", "2015-01-01", "full", 0),
     }
-    refused = {name: d.error_code for name, d in found.items() if d.status == "refused"}
-    assert refused == {"dailystock_20260915.html": "delivery-malformed"}
+    page = found["dailystock_20260915.html"]
+    assert (page.format, page.mode, page.interval) == ("page-2026-excerpt", "part", "2026-09-15")
+    assert [name for name, d in found.items() if d.status == "refused"] == []
     assert found["commodities.json"].encoding == "gb18030"
     assert sum(d.rows or 0 for d in found.values() if d.format == "headerless") == 18_456
     assert drop.land(from_path=data) == []

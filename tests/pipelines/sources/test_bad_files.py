@@ -82,7 +82,12 @@ BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
             (QUOTES % (RECORD % '"SETTLEMENTPRICE":3').replace('"1"', '""')).encode(),
         ),
     ),
-    "web page": ("delivery-malformed", lambda d: d.put("dailystock_20260105.html", b"<html>")),
+    "cut web page": ("delivery-malformed", lambda d: d.put("dailystock_20260105.html", b"<html>")),
+    "other web page": (
+        "delivery-schema",
+        lambda d: d.put("dailystock_20260105.html", b"<html><p>moved</p></html>"),
+    ),
+    "web page as data": ("delivery-malformed", lambda d: d.put("kx20260105.dat", b"<html></html>")),
     "broken JSON": ("delivery-malformed", lambda d: d.put("kx20260105.dat", b'{"o_curin')),
     "deep JSON": ("delivery-malformed", lambda d: d.put("kx20260105.dat", b"[" * 100_000)),
 }

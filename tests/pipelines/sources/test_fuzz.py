@@ -23,6 +23,13 @@ SEEDS = [
             b'"OPENINTEREST":2,"SETTLEMENTPRICE":3}],"report_date":"20260105"}'
         ),
     ),
+    (
+        "dailystock_20260105.html",
+        "<html><table><tr><th>地区</th><th>仓库</th><th>期货</th><th>增减</th></tr>"
+        '<tr><td colspan="3">铜</td><td>单位：吨</td></tr>'
+        '<tr><td rowspan="2">上海</td><td>某库</td><td>429</td><td>-29</td></tr>'
+        "<tr><td>合计</td><td>429</td><td>-29</td></tr></table></html>".encode(),
+    ),
 ]
 ROUNDS = 100
 
@@ -46,7 +53,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
 
 
 def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
-    """Four hundred mutated files in one folder: no exception, a record each, no half of any."""
+    """Five hundred mutated files in one folder: no exception, a record each, no half of any."""
     chance = random.Random(20260105)
     drop = Drop.at(tmp_path)
     expected = 0
@@ -64,7 +71,7 @@ def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
     assert len(landed) > 20
     assert len(refused) > 100
     assert all(d.error_code and d.error_code.startswith("delivery-") for d in refused)
-    for dataset in ("login", "news_article", "quote_daily"):
+    for dataset in ("login", "news_article", "quote_daily", "warehouse_stock_daily"):
         counted: dict[str, int] = {}
         for row in drop.bronze(dataset):
             counted[row["_delivery_id"]] = counted.get(row["_delivery_id"], 0) + 1

@@ -125,6 +125,31 @@ def test_json_lines_keep_digits(tmp_path: Path) -> None:
     assert rows[2]["b"] == "x"
 
 
+PAGE = """<html><body><table><tr><td>2026-09-15 第171期</td></tr></table>
+<table><thead><tr><th>地区</th><th>仓库</th><th>期货</th><th>增减</th></tr>
+<tr class="special_row_type"><td colspan="3"><div>铜</div></td><td>单位：吨</td></tr>
+<tr><td rowspan="3">上海</td><td>国储天威</td><td>429</td><td>-29</td></tr>
+<tr><td>中储吴淞</td><td>71</td><td>0</td></tr>
+<tr class="isTotal"><td>合计</td><td>500</td><td>-29</td></tr>
+<tr class="isTotal"><td colspan="2">总计</td><td>500</td><td>-29</td></tr></table></body></html>"""
+
+
+def test_a_web_page_of_stocks_reads_like_the_file(tmp_path: Path) -> None:
+    """Lines of the page get the file's keys: the region of spanned cells, totals told apart."""
+    form = Format(name="f", kind="html", file=".*")
+    rows = read(tmp_path / "f.html", PAGE.encode(), form, contract("section", "header", "record"))
+    records = [json.loads(r["record"]) for r in rows]
+    assert [tuple(r[k] for k in ("VARNAME", "REGNAME", "WHABBRNAME", "WRTWGHTS", "ROWSTATUS"))
+            for r in records] == [
+        ("铜", "上海", "国储天威", "429", "0"),
+        ("铜", "上海", "中储吴淞", "71", "0"),
+        ("铜", "上海", "合计", "500", "1"),
+        ("铜", "", "总计", "500", "2"),
+    ]  # fmt: skip
+    assert {r["WGHTUNIT"] for r in records} == {"吨"}
+    assert json.loads(rows[0]["header"]) == {"report_date": "20260915"}
+
+
 def test_parquet_becomes_text(tmp_path: Path) -> None:
     """Decimals and integers keep their spelling in text."""
     table = pa.table({"a": pa.array([Decimal("1.50"), None]), "b": [7, 8]})
