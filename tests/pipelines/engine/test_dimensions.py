@@ -143,13 +143,18 @@ def test_changed_range_is_exactly_the_dates_that_read_differently(spark: SparkSe
         "deletion": (Change("D", 5, 2, 1, None), (5, None)),
         "corrected start": (Change("U", 3, 2, 1, "y"), (3, 4)),
     }
-    before = build(spark, rows_of("k", base)).cache()
-    for name, (later, expected) in cases.items():
-        after = build(spark, rows_of("k", [*base, later]))
-        got = changed_range(before, after, key=["k"], attributes=["attr"])
+    changes = [row for name, (later, _) in cases.items() for row in rows_of(name, [*base, later])]
+    built = build(spark, [*changes, *rows_of("before", base)])
+    schema, rows = built.schema, built.collect()
+
+    def state(key: str) -> DataFrame:
+        chain = [("k", *row[1:]) for row in rows if row["k"] == key]
+        return spark.createDataFrame(chain, schema)
+
+    for name, (_, expected) in cases.items():
+        got = changed_range(state("before"), state(name), key=["k"], attributes=["attr"])
         want = expected and (day(expected[0]), None if expected[1] is None else day(expected[1]))
         assert (got and (got.first, got.until)) == want, name
-    before.unpersist()
 
 
 def test_an_unusable_change_enters_no_chain(spark: SparkSession) -> None:
