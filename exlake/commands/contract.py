@@ -160,4 +160,7 @@ def new(
         return
     for path in written:
         typer.echo(f"wrote {path}")
-    typer.echo("Next: decide every TODO, then exlake contracts lint, exlake contracts compile.")
+    typer.echo(
+        "Next: decide every TODO, then exlake contracts lint, exlake contracts compile, and "
+        "python -m pipelines.engine.versions --write (docs/adding-a-product.md)."
+    )
