@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from contracts.errors import TerminalError, TransientError
+from quality.errors import RowsOutsideIntervalsError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -156,9 +157,10 @@ class TransactionWrite:
     ) -> None:
         self._spark, self._table, self._product = spark, table, product
         self._column, self._intervals = interval_column, frozenset(intervals)
-        self._jvm: Any = spark._jvm
+        jvm: Any = spark._jvm
+        self._jvm = jvm
         self._session: Any = spark._jsparkSession
-        self._delta = self._jvm.org.apache.spark.sql.delta
+        self._delta: Any = self._jvm.org.apache.spark.sql.delta
         log_object = getattr(getattr(self._delta, "DeltaLog$"), "MODULE$")
         self._log = log_object.forTable(self._session, str(table))
         self._txn = self._log.startTransaction()
@@ -256,7 +258,8 @@ class TransactionWrite:
                 python_utils.toSeq([*gone, *kept]), operation, python_utils.toScalaMap({})
             )
         except Exception as error:
-            if "Concurrent" in str(error):
+            # pyspark turns most of Delta's conflicts into classes of its own; one is left as text.
+            if "Concurrent" in type(error).__name__ or "DELTA_CONCURRENT" in str(error):
                 raise ConcurrentWriteError(self._product, type(error).__name__) from error
             raise
         published = {path for path, b, _ in self._actions if self._of(b) in keep}
@@ -296,9 +299,23 @@ class StagedWrite:
         self._spark, self._table, self._product = spark, table, product
         self._column, self._intervals = interval_column, frozenset(intervals)
         self._schema = df.schema
+        self._before = self._stored()
         self._root = staging / f"{product}-{uuid.uuid4().hex}"
         self._parts = [self._stage(df)]
         self._dirty: set[str] = set()
+        outside = sum(f.rows for f in self.files if f.interval not in self._intervals)
+        if outside:
+            self.drop()
+            raise RowsOutsideIntervalsError(product, outside, tuple(sorted(self._intervals)))
+
+    def _stored(self) -> dict[str, frozenset[str]]:
+        """Committed files by interval: what they are decides whether another writer came first."""
+        from pipelines.engine.tables import stored_files
+
+        found: dict[str, set[str]] = {}
+        for file in stored_files(self._table, self._column)[1]:
+            found.setdefault(file.interval, set()).add(file.path)
+        return {interval: frozenset(paths) for interval, paths in found.items()}
 
     def _stage(self, df: DataFrame) -> Path:
         part = self._root / uuid.uuid4().hex
@@ -334,6 +351,9 @@ class StagedWrite:
         if not keep:
             self.drop()
             return None
+        now = self._stored()
+        if any(now.get(i) != self._before.get(i) for i in self._intervals):
+            raise ConcurrentWriteError(self._product, "its files are others now")
         frames = [
             self._spark.read.schema(self._schema)
             .option("basePath", str(part))

@@ -85,14 +85,23 @@ def open_table(
 ) -> Table:
     """Return the table's file list at ``version`` (None: the newest), without a JVM."""
     path = table_path(home, product)
+    found, files = stored_files(path, interval_column, version, product)
+    return Table(product, path, found, files)
+
+
+def stored_files(
+    path: Path, interval_column: str | None, version: int | None = None, product: str | None = None
+) -> tuple[int, tuple[StoredFile, ...]]:
+    """Version and committed files of the table at ``path``; -1 and none when it is not there."""
     if not exists(path):
-        return Table(product, path, -1, ())
+        return -1, ()
     from deltalake import DeltaTable
 
     table = DeltaTable(str(path), version=version)
     protocol = table.protocol()
     if protocol.min_reader_version > 1:
-        raise UnreadableTableError(product, protocol.reader_features or ["a newer protocol"])
+        features = protocol.reader_features or ["a newer protocol"]
+        raise UnreadableTableError(product or path.name, features)
     actions = table.get_add_actions(flatten=True)
     rows = {name: actions.column(name).to_pylist() for name in actions.schema.names}
     column = f"partition.{interval_column}"
@@ -103,7 +112,7 @@ def open_table(
         StoredFile(str(path / name), day, int(n or 0))
         for name, day, n in zip(rows["path"], days, records, strict=True)
     )
-    return Table(product, path, int(table.version()), files)
+    return int(table.version()), files
 
 
 def interval_column_of(contract: Contract) -> str | None:
