@@ -14,29 +14,29 @@ from typing import TYPE_CHECKING
 from contracts.model import Contract
 from pipelines.engine.conform import LINEAGE
 from pipelines.engine.decisions import patched
+from pipelines.engine.faults import reach
 from pipelines.engine.held import DataFile, HeldWrite, LostRowsError, SchemaMismatchError, hold
 from pipelines.engine.job import Inputs
 from pipelines.engine.jvm_lock import jvm_locked
-from pipelines.engine.ledger_rows import interval_row, result_rows
+from pipelines.engine.ledger_rows import interval_row, repeats, result_rows
 from pipelines.engine.locks import lock_path
 from pipelines.engine.metadata import CommitMetadata, dump
 from pipelines.engine.plan import Planned
 from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Timer, prepare
 from pipelines.engine.quarantine import append, quarantine_path, rejected_rows
+from pipelines.engine.rewrite import Cleaned, clean
 from pipelines.engine.rows import BEGINNING, END, IntervalRow
 from pipelines.engine.tables import open_table, read
-from quality.flags import REJECTED, broken_counts, flag
+from quality.flags import REJECTED
 from quality.gate import decide
-from quality.measure import measure, observe, read_measures
-from quality.outcome import Measured, RuleResult, Verdict
+from quality.measure import observe, read_measures
+from quality.outcome import Measured, Verdict
 from quality.results import row_results
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from pipelines.engine.state import State
-
-MOVING = ("error", "critical")
 
 
 def build(
@@ -71,6 +71,7 @@ class _Batch:
         """Carry out every step; drop the files when anything raises."""
         with self.timer.phase("write"):
             held, measured = self._hold()
+        reach("files-written")
         try:
             outcome = self._judge_and_publish(held, measured, publish)
         except BaseException:
@@ -135,25 +136,8 @@ class _Batch:
                 ]
                 for interval in self.intervals
             }
-        accepted = dict(measured)
-        removed = dict.fromkeys(self.intervals, 0)
-        released: dict[str, dict[str, int]] = {}
-        remaining: dict[str, dict[str, int]] = {}
-        flagged = None
-        if self._moves(results):
-            with self.timer.phase("rewrite"):
-                flagged = self._flag(held.files)
-                removed |= self._rejected(flagged)
-                certain = {
-                    interval
-                    for interval in self.intervals
-                    if self._blocks_already(
-                        interval, results[interval], measured[interval].rows, removed[interval]
-                    )
-                }
-                accepted, released, remaining = self._rewrite(
-                    held, flagged, measured, removed, certain
-                )
+        with self.timer.phase("rewrite"):
+            cleaned = clean(self.ready, held, measured, results)
         with self.timer.phase("audit"):
             last = self.auditor.table_results(held.files, "accepted", self.planned)
         for interval in self.intervals:
@@ -166,149 +150,48 @@ class _Batch:
                 results[interval],
                 self.decisions,
                 measured[interval].rows,
-                measured[interval].rows - removed[interval],
-                removed[interval],
-                released=released.get(interval),
-                remaining=remaining.get(interval, {}) if removed[interval] else None,
+                measured[interval].rows - cleaned.removed[interval],
+                cleaned.removed[interval],
+                released=cleaned.released.get(interval),
+                remaining=cleaned.remaining.get(interval, {})
+                if cleaned.removed[interval]
+                else None,
             )
             for interval in self.intervals
         }
-        return self._publish(held, accepted, verdicts, flagged, publish)
-
-    def _moves(self, results: Mapping[str, Sequence[RuleResult]]) -> bool:
-        """True when any row may have to leave the batch; waivers are looked at later."""
-        if any(d.kind == "rejection" for d in self.decisions):
-            return True
-        moving = {c.rule.id for c in self.auditor.rules.checks if c.rule.severity in MOVING}
-        return any(
-            r.rule_id in moving and (r.failing or 0) > 0
-            for found in results.values()
-            for r in found
-        )
-
-    def _flag(self, files: Sequence[DataFile]) -> DataFrame:
-        from pyspark.sql import functions as F
-
-        rows = self.auditor.files(files).withColumn(
-            "__file", F.element_at(F.split(F.input_file_name(), "/"), -1)
-        )
-        flagged = flag(
-            rows,
-            self.auditor.rules.checks,
-            self.auditor.views([c.rule for c in self.auditor.rules.wide]),
-            self.contract.key,
-            self.contract.interval_column,
-            decisions=self.decisions,
-            product=self.product,
-        )
-        return flagged.persist()
-
-    def _rejected(self, flagged: DataFrame) -> dict[str, int]:
-        from quality.sets import interval_text
-
-        rows = (
-            flagged.where(REJECTED)
-            .groupBy(interval_text(self.contract.interval_column).alias("interval"))
-            .count()
-            .collect()
-        )
-        return {row["interval"]: int(row["count"]) for row in rows}
-
-    def _blocks_already(
-        self, interval: str, results: Sequence[RuleResult], built: int, removed: int
-    ) -> bool:
-        """True when the verdict is to block whatever the accepted rows turn out to be."""
-        judged = {r.rule_id for r in results}
-        contract = self.contract.model_copy(
-            update={"rules": tuple(r for r in self.contract.rules if r.id in judged)}
-        )
-        verdict = decide(
-            self.product, interval, contract, results, self.decisions,
-            built, built - removed, removed, remaining={},
-        )  # fmt: skip
-        return not verdict.publishes
-
-    def _rewrite(
-        self,
-        held: HeldWrite,
-        flagged: DataFrame,
-        measured: Mapping[str, Measured],
-        removed: Mapping[str, int],
-        certain: set[str],
-    ) -> tuple[dict[str, Measured], dict[str, dict[str, int]], dict[str, dict[str, int]]]:
-        """Rewrite the files that hold rejected rows; measure and check what is left."""
-        from pyspark.sql import functions as F
-
-        names = {
-            row["__file"] for row in flagged.where(REJECTED).select("__file").distinct().collect()
-        }
-        dirty = [
-            f.path
-            for f in held.files
-            if f.path.rsplit("/", 1)[-1] in names and f.interval not in certain
-        ]
-        columns = [c.name for c in self.contract.columns]
-        kept = broken_counts(flagged, self.contract.interval_column, accepted_only=True)
-        if dirty:
-            stay = flagged.where(
-                ~F.col(REJECTED) & F.col("__file").isin([d.rsplit("/", 1)[-1] for d in dirty])
-            )
-            held.rewrite(dirty, stay.select(*columns))
-        touched = [i for i in self.intervals if removed[i] and i not in certain]
-        files = [f for f in held.files if f.interval in touched]
-        accepted = dict(measured)
-        remaining: dict[str, dict[str, int]] = {}
-        released = {
-            interval: {i: n for i, n in ids.items() if self._is_moving(i) and not self._waived(i)}
-            for interval, ids in kept.items()
-        }
-        if touched:
-            frame = self.auditor.files(files)
-            accepted |= measure(frame, self.contract, self.auditor.rules.in_row, touched)
-            again = self.auditor.tally_wide(frame)
-            for interval in touched:
-                found = {**accepted[interval].failing, **again.get(interval, {})}
-                remaining[interval] = {
-                    rule: count - kept.get(interval, {}).get(rule, 0)
-                    for rule, count in found.items()
-                    if self._is_moving(rule)
-                }
-        return accepted, released, remaining
-
-    def _is_moving(self, rule_id: str) -> bool:
-        return any(
-            c.rule.id == rule_id and c.rule.severity in MOVING for c in self.auditor.rules.checks
-        )
-
-    def _waived(self, rule_id: str) -> bool:
-        return any(d.kind == "waiver" and d.rule_id == rule_id for d in self.decisions)
+        reach("verdict")
+        return self._publish(held, cleaned, verdicts, publish)
 
     def _publish(
         self,
         held: HeldWrite,
-        accepted: Mapping[str, Measured],
+        cleaned: Cleaned,
         verdicts: Mapping[str, Verdict],
-        flagged: DataFrame | None,
         publish: bool,
     ) -> BatchOutcome:
         plans = {p.interval: p for p in self.planned}
         before = self.state.records.get(self.product, {})
         rows: dict[str, IntervalRow] = {}
         changed: list[str] = []
+        again: set[str] = set()
         for interval, verdict in verdicts.items():
             record = before.get(interval)
             stored = record.published if record else None
-            same = stored is not None and stored.fingerprint == accepted[interval].fingerprint
-            if verdict.publishes and not same:
+            content = cleaned.accepted[interval].fingerprint
+            if verdict.publishes and (stored is None or stored.fingerprint != content):
                 changed.append(interval)
-            rows[interval] = interval_row(
-                self.ready.stamp, plans[interval], verdict, accepted[interval].fingerprint, stored
-            )
-        if publish and flagged is not None:
+            row = interval_row(self.ready.stamp, plans[interval], verdict, content, stored)
+            if record and record.attempt and repeats(row, record.attempt):
+                # The evidence of the earlier batch is the evidence of this one.
+                row = replace(row, batch_id=record.attempt.batch_id)
+                again.add(interval)
+            rows[interval] = row
+        if cleaned.flagged is not None:
             with self.timer.phase("quarantine"):
-                self._quarantine(flagged, verdicts)
-        if flagged is not None:
-            flagged.unpersist()
+                if publish:
+                    fresh = {i: v for i, v in verdicts.items() if i not in again}
+                    self._quarantine(cleaned.flagged, fresh)
+                cleaned.flagged.unpersist()
         if self.contract.scd2 and changed:
             with self.timer.phase("changes"):
                 rows["all"] = self._with_change(rows["all"], held.files)
@@ -330,6 +213,8 @@ class _Batch:
                     results=tuple(r for r in results if r.interval in changed),
                 )
                 version = held.commit(changed, dump(metadata))
+                if changed:
+                    reach("committed")
         for interval in changed:
             rows[interval] = replace(rows[interval], delta_version=version)
         return BatchOutcome(
@@ -344,10 +229,19 @@ class _Batch:
         )
 
     def _quarantine(self, flagged: DataFrame, verdicts: Mapping[str, Verdict]) -> None:
-        states = {i: "quarantined" if v.publishes else "blocked" for i, v in verdicts.items()}
-        rejected = flagged.where(REJECTED)
-        if not any(v.quarantined for v in verdicts.values()):
+        from pyspark.sql import functions as F
+
+        from quality.sets import interval_text
+
+        states = {
+            i: "quarantined" if v.publishes else "blocked"
+            for i, v in verdicts.items()
+            if v.quarantined
+        }
+        if not states:
             return
+        here = interval_text(self.contract.interval_column).isin(sorted(states))
+        rejected = flagged.where(F.col(REJECTED) & here)
         append(
             rejected_rows(
                 rejected,
@@ -359,6 +253,7 @@ class _Batch:
             ),
             quarantine_path(self.context.settings.home, self.product),
         )
+        reach("quarantine-written")
 
     def _originals(self, rejected: DataFrame) -> DataFrame | None:
         """The bronze rows behind the rejected ones, as delivered."""

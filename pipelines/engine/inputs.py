@@ -116,8 +116,8 @@ class InputReader:
                 return self.frame(declared).toArrow()
             paths = [f.path for f in table.of({e.interval for e in effective})]
             ids = ", ".join(f"'{d}'" for e in effective for d in e.delivery_ids)
-            where = f"_delivery_id IN ({ids})" if ids else "false"
-            return Files(tuple(paths), where) if paths else empty_table(contract)
+            counting = f"_delivery_id IN ({ids})" if ids else "false"
+            return Files(tuple(paths), counting) if paths else empty_table(contract)
         dated = declared.how == "same" and contract.interval_column is not None
         paths = [f.path for f in table.of(self.intervals if dated else None)]
         where = "known_to IS NULL" if contract.scd2 else None

@@ -62,6 +62,22 @@ def interval_row(
     )
 
 
+def repeats(row: IntervalRow, last: IntervalRow) -> bool:
+    """True when a batch came, from the same inputs, rules and decisions, to what ``last`` says.
+
+    What was rejected then is what was rejected now: it need not be kept twice.
+    """
+    return _gist(row) == _gist(last)
+
+
+def _gist(row: IntervalRow) -> tuple[object, ...]:
+    pins = tuple((p.product, p.at, p.fingerprint) for p in (*row.inputs, *row.rule_inputs))
+    return (
+        row.state, row.fingerprint, row.built, row.accepted, row.quarantined, row.job_version,
+        row.schema_fingerprint, row.rules_fingerprint, row.decisions_fingerprint, pins,
+    )  # fmt: skip
+
+
 def result_rows(stamp: Stamp, planned: Planned, verdict: Verdict) -> tuple[ResultRow, ...]:
     """Record every rule's outcome on one interval, passes included."""
     pins = (*planned.inputs, *planned.rule_inputs)

@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from contracts.errors import TerminalError
 
 PREFIX = "EXLAKE_"
-OUTSIDE = frozenset({"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL"})
+OUTSIDE = frozenset({"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL", "EXLAKE_FAULT"})
 """Variables with our prefix that are not settings (tests, the place of exlake.toml)."""
 
 
