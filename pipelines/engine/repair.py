@@ -6,12 +6,15 @@ back through its history (delta-rs, no JVM); commits that no run of ours wrote a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, Ledgers
 from pipelines.engine.metadata import load
-from pipelines.engine.rows import IntervalRow, ResultRow
+from pipelines.engine.rows import IntervalRow, LineageRow, ResultRow
 from pipelines.engine.state import State
 from pipelines.engine.tables import exists, table_path
 
@@ -37,8 +40,61 @@ def unrecorded(
             if metadata is None or metadata.batch_id in seen:
                 continue
             rows += [replace(row, delta_version=version) for row in metadata.intervals]
-            results += metadata.results
+            pins = {r.interval: (*r.inputs, *r.rule_inputs) for r in metadata.intervals}
+            results += [replace(r, inputs=pins[r.interval]) for r in metadata.results]
     return rows, results
+
+
+def repair(
+    ledgers: Ledgers, home: Path, products: Iterable[str], state: State, now: datetime
+) -> list[IntervalRow]:
+    """Append what commits carry and the ledgers lack: intervals, results, lineage.
+
+    Results and lineage are appended before intervals are, so a run killed between the two has
+    left some; those are not repeated. Returns the interval rows.
+    """
+    rows, results = unrecorded(home, products, state)
+    if not rows:
+        return rows
+    batches = sorted({row.batch_id for row in rows})
+    judged = _there(ledgers, RESULT, batches)
+    traced = _there(ledgers, LINEAGE, batches)
+    lineage = [
+        line for row in rows if row.batch_id not in traced for line in lineage_of(row, {}, now)
+    ]
+    ledgers.append(
+        (RESULT, [r for r in results if r.batch_id not in judged]),
+        (LINEAGE, lineage),
+        (INTERVAL, rows),
+    )
+    return rows
+
+
+def _there(ledgers: Ledgers, ledger: Any, batches: list[str]) -> set[str]:
+    table = ledgers.arrow(ledger, where={"batch_id": batches})
+    return set(table.column("batch_id").to_pylist())
+
+
+def lineage_of(
+    row: IntervalRow, versions: Mapping[str, int], at: datetime, batch_id: str | None = None
+) -> list[LineageRow]:
+    """One line per input of an interval's batch; ``versions``: Delta versions as they were read."""
+    return [
+        LineageRow(
+            run_id=row.run_id,
+            batch_id=batch_id or row.batch_id,
+            product=row.product,
+            interval=row.interval,
+            input_product=pin.product,
+            input_at=pin.at,
+            input_fingerprint=pin.fingerprint,
+            recorded_at=at,
+            input_version=versions.get(pin.product, pin.version),
+            read_by=by,
+        )
+        for by, pins in (("job", row.inputs), ("rule", row.rule_inputs))
+        for pin in pins
+    ]
 
 
 def newest_version(path: Path) -> int:

@@ -6,33 +6,30 @@ starts a JVM only when there is something to build. One run at a time per lake.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from contracts.catalogue import Catalogue, load_catalogue
 from contracts.errors import ExlakeError
-from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.decisions import standing
-from pipelines.engine.discovery import discover
-from pipelines.engine.graph import Graph, build_graph
-from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN, Ledgers
+from pipelines.engine.faults import reach
+from pipelines.engine.lake import Lake, new_run_id, open_lake
+from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.plan import Held, Planned, ProductPlan, Reason, Request, Restated
-from pipelines.engine.repair import unrecorded
-from pipelines.engine.rows import IntervalRow, LineageRow, ResultRow, RunRow
-from pipelines.engine.staleness import plan as make_plan
+from pipelines.engine.repair import lineage_of, repair
+from pipelines.engine.rows import IntervalRow, ResultRow, RunRow
 from pipelines.engine.staleness import plan_product
 from pipelines.engine.state import State, load_state
 
 if TYPE_CHECKING:
-    from pipelines.engine.plan import Plan
     from pipelines.engine.preparation import BatchOutcome, Context
     from pipelines.engine.settings import Settings
     from quality.outcome import Verdict
+
+__all__ = ["Event", "Failure", "Lake", "RunSummary", "new_run_id", "open_lake", "run"]
 
 BATCH_INTERVALS = 20
 """Intervals built and judged in one batch (the measures grow with their number)."""
@@ -90,57 +87,6 @@ class RunSummary:
     def idle(self) -> bool:
         """True when there was nothing to do."""
         return not self.outcomes and not self.failures
-
-
-@dataclass(frozen=True)
-class Lake:
-    """A lake's contracts, jobs and ledgers: everything that planning needs, without Spark."""
-
-    settings: Settings
-    catalogue: Catalogue
-    graph: Graph
-    calendar: TradingCalendar
-    ledgers: Ledgers
-
-    def state(self) -> State:
-        """What the ledgers say now, mended from commit metadata in memory."""
-        state = load_state(self.ledgers, self.graph)
-        rows, _ = unrecorded(self.settings.home, self.graph.built, state)
-        return state.with_rows(rows) if rows else state
-
-    def request(
-        self,
-        *,
-        products: Iterable[str] | None = None,
-        dates: tuple[date, date] | None = None,
-        force: bool = False,
-    ) -> Request:
-        """A request; products that do not exist are refused with near names."""
-        wanted = None if products is None else frozenset(products)
-        for product in wanted or ():
-            _ = self.catalogue[product]
-        return Request(self.graph, self.calendar, dates, wanted, force)
-
-    def plan(self, request: Request) -> Plan:
-        """What a run of the request would do; writes nothing."""
-        return make_plan(request, self.state())
-
-
-def open_lake(settings: Settings, catalogue: Catalogue | None = None) -> Lake:
-    """Open a lake for planning and running (raises GraphError when contracts and jobs differ)."""
-    catalogue = catalogue or load_catalogue(settings.contracts_dir)
-    return Lake(
-        settings,
-        catalogue,
-        build_graph(catalogue.contracts, discover()),
-        TradingCalendar.default(),
-        Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds),
-    )
-
-
-def new_run_id(now: datetime) -> str:
-    """``YYYYMMDDTHHMMSS-xxxxxx``: sortable, unique."""
-    return f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 def run(
@@ -204,9 +150,10 @@ class _Runner:
         """Carry out the stages level by level; record everything once, at the end."""
         started = self.now()
         state = load_state(self.lake.ledgers, self.lake.graph)
-        mended, results = unrecorded(self.lake.settings.home, self.lake.graph.built, state)
+        mended = repair(
+            self.lake.ledgers, self.lake.settings.home, self.lake.graph.built, state, started
+        )
         if mended:
-            self.lake.ledgers.append((INTERVAL, mended), (RESULT, results))
             state = state.with_rows(mended)
         outcomes: list[BatchOutcome] = []
         failures: list[Failure] = []
@@ -283,6 +230,9 @@ class _Runner:
         for _ in range(ROUNDS):
             stage = self._plan(product, state, request)
             turn.last = stage
+            if stage.idle and request.force:
+                request = replace(self.request, force=False)
+                continue
             if stage.idle:
                 break
             rebuild = bool(stage.will_run)
@@ -293,20 +243,22 @@ class _Runner:
             if turn.failures:
                 # A later run tries again; the intervals after a broken one may build on it.
                 break
-            if request.force and len(batch) == len(stage.will_run):
-                request = replace(request, force=False)
-            elif request.force:
-                request = self._without(request, batch)
+            if request.force:
+                request = self._after(batch, stage)
         if turn.last is not None:
             turn.rows += self._told(product, state, turn.last)
         return turn
 
-    def _without(self, request: Request, batch: Sequence[Planned]) -> Request:
-        """Forced intervals are done once: the rest of the range is still forced."""
-        following = date.fromisoformat(batch[-1].interval)
-        day = self.lake.calendar.next(following, 1)
-        last = request.dates[1] if request.dates else day
-        return replace(request, dates=(day, max(day, last)))
+    def _after(self, batch: Sequence[Planned], stage: ProductPlan) -> Request:
+        """Forced intervals are done once: what comes after them is still forced, nothing else."""
+        done = batch[-1].interval
+        following = {p.interval for p in (*stage.will_run, *stage.may_run)}
+        later = [i for i in (*following, *(h.interval for h in stage.held)) if i > done]
+        if not later:
+            return replace(self.request, force=False)
+        return replace(
+            self.request, dates=(date.fromisoformat(min(later)), date.fromisoformat(max(later)))
+        )
 
     def _next(self, product: str, planned: Sequence[Planned]) -> tuple[Planned, ...]:
         """The next batch: one interval where a product reads its own past, else up to twenty."""
@@ -410,12 +362,21 @@ class _Runner:
             return
         ended = self.now()
         results: list[ResultRow] = [row for outcome in outcomes for row in outcome.results]
+        lineage = [
+            line
+            for outcome in outcomes
+            for row in outcome.rows
+            for line in lineage_of(row, outcome.input_versions, ended, outcome.batch_id)
+        ]
         first = failures[0].error if failures else None
         dates = self.request.dates
+        reach("before-ledger")
+        # Intervals go after what describes them: once they are there, nothing is repaired.
+        self.lake.ledgers.append((RESULT, results), (LINEAGE, lineage))
+        reach("results-appended")
+        self.lake.ledgers.append((INTERVAL, rows))
+        reach("ledger-appended")
         self.lake.ledgers.append(
-            (INTERVAL, rows),
-            (RESULT, results),
-            (LINEAGE, [row for o in outcomes for row in _lineage(o, ended)]),
             (
                 RUN,
                 [
@@ -435,24 +396,3 @@ class _Runner:
                 ],
             ),
         )
-
-
-def _lineage(outcome: BatchOutcome, at: datetime) -> list[LineageRow]:
-    versions: Mapping[str, int] = outcome.input_versions
-    return [
-        LineageRow(
-            run_id=row.run_id,
-            batch_id=outcome.batch_id,
-            product=row.product,
-            interval=row.interval,
-            input_product=pin.product,
-            input_at=pin.at,
-            input_fingerprint=pin.fingerprint,
-            recorded_at=at,
-            input_version=versions.get(pin.product, pin.version),
-            read_by=by,
-        )
-        for row in outcome.rows
-        for by, pins in (("job", row.inputs), ("rule", row.rule_inputs))
-        for pin in pins
-    ]
