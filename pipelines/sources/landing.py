@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -200,11 +201,11 @@ class _Landing:
         said = contract.source if contract else manifest.system if manifest else None
         day = match.interval if match else None
         interval = day.isoformat() if day else manifest.interval if manifest else "all"
-        try:
-            # What must not be opened is known by its name.
-            sha256 = self.receiver.source.checksum(offer)
-        except UnsafePathError:
-            sha256 = hashlib.sha256(offer.name.encode()).hexdigest()
+        # What must not be opened is known by its name.
+        sha256 = hashlib.sha256(offer.name.encode()).hexdigest()
+        if not isinstance(offer.problem, UnsafePathError):
+            with suppress(ExlakeError):
+                sha256 = self.receiver.source.checksum(offer)
         sequence = manifest.sequence if manifest else 0
         return Delivery(
             delivery_id=delivery_id(dataset, interval, sequence, sha256),

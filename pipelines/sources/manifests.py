@@ -16,6 +16,12 @@ from pipelines.sources.errors import (
 )
 from pipelines.sources.file_drop import MANIFEST_LIMIT
 
+ENCODINGS = ("utf-8", "utf-8-sig", "ascii", "gb18030", "gbk", "gb2312")
+"""What a manifest may say: Python knows many more, some of which are no text at all."""
+MOST_DELIVERIES = 100_000
+"""Of one dataset and interval."""
+EARLIEST_YEAR, LATEST_YEAR = 1990, 2200
+
 
 def read_manifest(offer: Offer) -> Manifest | None:
     """The offer's manifest, None without one; raises ManifestError when it cannot be read."""
@@ -31,6 +37,13 @@ def read_manifest(offer: Offer) -> Manifest | None:
         raise ManifestError(offer.name, f"{field}: {first['msg']}") from None
     if manifest.file != offer.file:
         raise ManifestError(offer.name, f"it names the file {manifest.file!r}")
+    if manifest.encoding.lower() not in ENCODINGS:
+        raise ManifestError(offer.name, f"encoding is not one of {', '.join(ENCODINGS)}")
+    numbers = (manifest.sequence, manifest.part or 0, manifest.parts or 0)
+    if max(numbers) > MOST_DELIVERIES or max(manifest.rows, manifest.bytes) > 2**62:
+        raise ManifestError(offer.name, "a number is far too large")
+    if not EARLIEST_YEAR <= manifest.generated_at.year < LATEST_YEAR:
+        raise ManifestError(offer.name, "generated_at is no time of this exchange")
     return manifest
 
 

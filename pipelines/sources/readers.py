@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +54,10 @@ class OpenFile:
     def encoding(self) -> str | None:
         """The encoding that was found, None for binary kinds."""
         return self.text.encoding if self.text else None
+
+    def moved(self, path: Path) -> OpenFile:
+        """The same file, inspected already, under its new path."""
+        return OpenFile(path, self.name, self.text and replace(self.text, path=path))
 
 
 def open_file(

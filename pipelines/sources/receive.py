@@ -126,7 +126,7 @@ class Receiver:
             raise ChecksumMismatchError(offer.name, "rows", manifest.rows, rows)
         delivery = self._record(offer, manifest, match, interval, sha256, file, rows, known)
         final = self._keep(folder, delivery, offer)
-        again = readers.open_file(final, offer.name, form, self.limits, file.encoding)
+        again = file.moved(final)
 
         def batches() -> Iterator[pa.RecordBatch]:
             return iter(kept) if kept is not None else readers.read(again, form, contract)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def link(drop: Drop) -> None:
     path = drop.put("login_20260106.csv", b"")
     path.unlink()
     path.symlink_to(outside)
+
+
+def pipe(drop: Drop) -> None:
+    """A named pipe: opening it would wait for ever."""
+    path = drop.put("login_20260106.csv", b"")
+    path.unlink()
+    os.mkfifo(path)
 
 
 BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
@@ -64,6 +72,7 @@ BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
     "other dataset": ("delivery-unknown", lambda d: d.put(NAME, logins(1), dataset="trade")),
     "other date": ("delivery-date", lambda d: d.put(NAME, logins(1), interval="2026-01-06")),
     "link": ("delivery-path", link),
+    "named pipe": ("delivery-path", pipe),
     "lost file": ("delivery-manifest", lambda d: d.put(NAME, logins(1), manifest=True).unlink()),
     "unknown generation": (
         "delivery-schema",

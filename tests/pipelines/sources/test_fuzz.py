@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from pathlib import Path
+from typing import Any
 
 from tests.pipelines.sources.drops import Drop, logins
 
@@ -50,6 +51,28 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
             return data[:at] + chance.choice([b'"', b"\r", b"\0", b"\xff", b",", b"{"]) + data[at:]
         case _:
             return data[:at] + chance.randbytes(8) + data[at:]
+
+
+def test_any_manifest_ends_in_a_record(tmp_path: Path) -> None:
+    """Mutated and monstrous manifests are refused or true; landing never breaks."""
+    chance = random.Random(20260106)
+    drop = Drop.at(tmp_path)
+    monsters: list[dict[str, Any]] = [
+        {"encoding": "base64"}, {"encoding": "no-such"}, {"sequence": 10**30}, {"rows": 2**63},
+        {"generated_at": "0001-01-01T00:00:00+14:00"}, {"interval": "0001-01-01"},
+        {"interval": "all"}, {"dataset": "trade"}, {"mode": "whole"}, {"part": 1},
+    ]  # fmt: skip
+    for i, claims in enumerate(monsters):
+        drop.put(f"login_2026{i + 101:04d}.csv", logins(i), **{"dataset": "login", **claims})
+    for i in range(60):
+        path = drop.put(f"login_2027{i + 1001:04d}.csv", logins(i), manifest=True)
+        sidecar = path.with_name(path.name + ".manifest.json")
+        sidecar.write_bytes(mutate(sidecar.read_bytes(), chance))
+    recorded = drop.land()
+    assert recorded
+    assert {d.status for d in recorded} == {"refused"}
+    assert drop.bronze("login") == []
+    assert drop.land() == []
 
 
 def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
