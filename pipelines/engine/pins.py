@@ -94,6 +94,9 @@ class Resolver:
         if other.job is None:
             steps = self.state.deliveries.get(product, {})
             known = sorted(i for i, e in steps.items() if e.steps)
+            if read.how == "history":
+                # A day on which nothing changed delivers an empty change file: no new input.
+                known = [i for i in known if any(s.rows != 0 for s in steps[i].steps)] or known
         else:
             records = self.state.records.get(product, {})
             known = sorted(i for i, r in records.items() if r.published)
