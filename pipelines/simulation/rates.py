@@ -23,6 +23,8 @@ PATTERN_CLASSES: Final = (
     "pre_arranged", "quote_stuffing", "momentum_ignition", "programme_unreported", "squeeze",
     "wrong_order",
 )  # fmt: skip
+_RARE: Final = ("large_cancel", "over_limit", "intraday_open")
+_SMALL_WORLDS: Final = ("tiny", "small")
 _FACTOR: Final = {"tiny": 0.3, "small": 0.6, "medium": 0.8, "exchange": 1.0}
 _PATTERNS_A_DAY: Final = {"tiny": 2, "small": 2, "medium": 3, "exchange": 6}
 
@@ -60,10 +62,15 @@ def circulars() -> tuple[Circular, ...]:
         )
 
 
-def circular_for(day: date) -> Circular:
-    """Return the month's own circular, else the latest before it, else the first."""
-    months = [c.month for c in circulars()]
-    return circulars()[max(bisect_right(months, f"{day:%Y-%m}") - 1, 0)]
+def monthly_cases(day: date, name: str) -> int:
+    """Return a class's published monthly count for a date.
+
+    That of the date's month, else of the latest month before it that states the class, else of
+    the first that does.
+    """
+    stated = [c for c in circulars() if c.cases[name] is not None]
+    at = max(bisect_right([c.month for c in stated], f"{day:%Y-%m}") - 1, 0)
+    return stated[at].cases[name] or 0
 
 
 def plan_day(seed: int, day: date, number: int, scale: str) -> tuple[Planned, ...]:
@@ -71,21 +78,22 @@ def plan_day(seed: int, day: date, number: int, scale: str) -> tuple[Planned, ..
 
     Threshold classes are Poisson with the circular's monthly count over the month's trade dates,
     times the scale's share of the market (1 at exchange scale). The patterns beyond thresholds
-    come in rotation, so that every class occurs within a few dates; ``number`` counts the
+    come in rotation, so that every class occurs within a few dates; in the worlds for
+    demonstrations and tests the rare threshold classes rotate with them. ``number`` counts the
     world's trade dates from 1.
     """
     rng = stream(seed, day, "misconduct-plan")
-    circular = circular_for(day)
     dates = trade_dates_of_month(day)
     planned = []
     for name in THRESHOLD_CLASSES:
-        rate = (circular.cases[name] or 0) / dates * _FACTOR[scale]
+        rate = monthly_cases(day, name) / dates * _FACTOR[scale]
         for _ in range(int(rng.poisson(rate))):
             planned.append(Planned(name, float(np.round(rng.beta(1.3, 1.3), 3))))
     several = _PATTERNS_A_DAY[scale]
+    classes = PATTERN_CLASSES + (_RARE if scale in _SMALL_WORLDS else ())
     for k in range(several):
-        turn = ((number - 1) * several + k) % len(PATTERN_CLASSES)
-        planned.append(Planned(PATTERN_CLASSES[turn], float(np.round(rng.beta(1.3, 1.3), 3))))
+        name = classes[((number - 1) * several + k) % len(classes)]
+        planned.append(Planned(name, float(np.round(rng.beta(1.3, 1.3), 3))))
     return tuple(planned)
 
 

@@ -12,10 +12,11 @@ import pytest
 from delivered import SEED, read, trade_dates
 
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.patterns import STAGED
 from pipelines.simulation.rates import (
-    PATTERN_CLASSES,
     THRESHOLD_CLASSES,
     circulars,
+    monthly_cases,
     plan_day,
     trade_dates_of_month,
 )
@@ -32,10 +33,10 @@ def truth(home: Path) -> list[dict[str, Any]]:
 
 
 def test_every_class_is_staged_and_matches_deliveries(home: Path) -> None:
-    """Ten dates hold every pattern; the orders named in the truth are in the delivered file, and
+    """Ten dates hold every class; the orders named in the truth are in the delivered file, and
     classes that need a counterparty have met it."""
     cases = [r for r in truth(home) if r["kind"] == "misconduct"]
-    assert set(PATTERN_CLASSES) <= {c["class"] for c in cases}
+    assert {c["class"] for c in cases} == set(STAGED)
     for case in cases:
         events = read(home, "order_event", case["date"].replace("-", ""))
         own = events[events.order_id.isin([str(n) for n in case["order_ids"]])]
@@ -80,7 +81,7 @@ def test_planned_rates_are_the_published_ones(circular: Any) -> None:
         for day in days:
             counts.update(p.name for p in plan_day(seed, day, 1, "exchange"))
     for name in THRESHOLD_CLASSES:
-        expected = 40 * (circular.cases[name] or 0) * len(days) / dates
+        expected = 40 * monthly_cases(first, name) * len(days) / dates
         assert abs(counts[name] - expected) <= 4 * expected**0.5
 
 
