@@ -151,10 +151,10 @@ def show(summary: Summary, console: Console) -> None:
     for reason in summary.reasons:
         console.print(f"  {reason}", highlight=False, soft_wrap=True)
     console.print("\n[bold]Where things are[/]")
-    console.print(f"  lake      {summary.home}", highlight=False, soft_wrap=True)
-    console.print(f"  report    {summary.report}", highlight=False, soft_wrap=True)
+    console.print(f"  lake         {summary.home}", highlight=False, soft_wrap=True)
+    console.print(f"  report       {summary.report}", highlight=False, soft_wrap=True)
     for path in summary.published:
-        console.print(f"  {path.stem:<9} {path}", highlight=False, soft_wrap=True)
+        console.print(f"  {path.stem:<12} {path}", highlight=False, soft_wrap=True)
     if summary.published and any(p.product.startswith("gold.") for p in summary.products):
         console.print("\n[bold]Three questions to begin with[/]")
         for question, sql in EXAMPLES.items():
