@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from contracts.errors import ExlakeError
@@ -207,8 +208,11 @@ class _Runner:
     def _start(self, state: State) -> Context:
         from pipelines.engine.preparation import Context
         from pipelines.engine.session import spark_session
+        from quality.gx import warm
 
         self.on_progress(Event("session", "spark", ()))
+        # Importing Great Expectations takes seconds that pass while the JVM starts.
+        Thread(target=warm, daemon=True).start()
         return Context(
             settings=self.lake.settings,
             catalogue=self.lake.catalogue,

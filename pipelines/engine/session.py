@@ -56,6 +56,7 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.driver.extraJavaOptions": (
             f"-Dderby.system.home={scratch} -Dlog4j2.configurationFile={_log_settings()}"
             " -XX:+UseParallelGC"
+            + (" -XX:TieredStopAtLevel=1" if settings.jvm_compiler == "quick" else "")
         ),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     spark_options: dict[str, str] = Field(
         {}, description="a table of Spark's own settings (JSON text in a variable)"
     )
+    jvm_compiler: Literal["full", "quick"] = Field(
+        "full", description="full, or quick (less compiling: for runs of a few small days)"
+    )
     driver_memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = Field(
         "2g", description="a number with m or g, such as 1500m or 2g"
     )
