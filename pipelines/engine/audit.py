@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from contracts.catalogue import Catalogue
     from pipelines.engine.held import DataFile
     from pipelines.engine.plan import Planned
+    from pipelines.engine.quarantine import Aside
     from pipelines.engine.settings import Settings
 
 
@@ -145,23 +146,43 @@ class Auditor:
         )
 
     def table_results(
-        self, files: Sequence[DataFile], scope: str, planned: Sequence[Planned]
+        self,
+        files: Sequence[DataFile],
+        scope: str,
+        planned: Sequence[Planned],
+        aside: Aside | None = None,
     ) -> dict[str, list[RuleResult]]:
-        """Judge the table rules of one scope over the files as they are now."""
+        """Judge the table rules of one scope over the files as they are now.
+
+        ``aside``: rows that belong to the judged set and are in quarantine.
+        """
         rules = [rule for rule in self.rules.table_rules if rule.scope == scope]
         spark = self._engine(files) == "spark"
         rows = {p.interval: 0 for p in planned}
         for file in files:
             rows[file.interval] += file.rows
+        for interval, count in (aside.rows if aside else {}).items():
+            rows[interval] += count
         if spark:
             return self.tables.judge(
-                rules, planned, rows, lambda: self.files(files), self.views, spark=True
+                rules, planned, rows, lambda: self._frame(files, aside), self.views, spark=True
             )
-        paths = [file.path for file in files]
         return self.tables.judge(
-            rules, planned, rows, lambda: read_batch(paths, self.contract), self.relations,
-            spark=False,
-        )  # fmt: skip
+            rules, planned, rows, lambda: self._table(files, aside), self.relations, spark=False
+        )
+
+    def _frame(self, files: Sequence[DataFile], aside: Aside | None) -> DataFrame:
+        frame = self.files(files)
+        return frame.unionByName(aside.frame) if aside else frame
+
+    def _table(self, files: Sequence[DataFile], aside: Aside | None) -> Any:
+        table = read_batch([file.path for file in files], self.contract)
+        if aside is None:
+            return table
+        import pyarrow as pa
+
+        names = table.column_names
+        return pa.concat_tables([table, aside.frame.toArrow().select(names).cast(table.schema)])
 
     def relations(self, rules: Sequence[Rule]) -> dict[str, Any]:
         """What these rules read, for DuckDB, by product name."""

@@ -50,9 +50,11 @@ def typed_sql(text: str, sql_type: str) -> str:
             f"CASE WHEN upper({value}) IN ('1', 'Y', 'TRUE') THEN true"
             f" WHEN upper({value}) IN ('0', 'N', 'FALSE') THEN false END"
         )
-    if re.match(r"decimal\(", sql_type):
+    if sized := re.match(r"decimal\((\d+),\s*(\d+)\)", sql_type):
+        # As many decimals as fit beside the type's whole digits: none is rounded away unseen.
+        precision, scale = int(sized[1]), int(sized[2])
         cast = f"try_cast({value} AS {sql_type})"
-        wide = f"try_cast({value} AS decimal(38,12))"
+        wide = f"try_cast({value} AS decimal(38,{38 - (precision - scale)}))"
         return f"CASE WHEN {cast} = {wide} THEN {cast} END"
     return f"try_cast({value} AS {sql_type})"
 

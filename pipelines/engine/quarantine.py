@@ -7,21 +7,38 @@ between this write and the commit leaves rows that nobody reads and the sweep re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.conform import LINEAGE
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from contracts.model import Contract
+    from pipelines.engine.rows import IntervalRow
 
 COLUMNS = (
     "product", "interval", "batch_id", "run_id", "state", "rules", "row_key", "delivery_id",
     "row_number", "row", "original",
 )  # fmt: skip
+
+JSON_OPTIONS = {
+    # A missing value is often the very reason a row is here.
+    "ignoreNullFields": "false",
+    "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX",
+}
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Quarantined rows that count, in the product's columns, and their number per interval."""
+
+    frame: DataFrame
+    rows: Mapping[str, int]
 
 
 def quarantine_path(home: Path, product: str) -> Path:
@@ -55,8 +72,7 @@ def rejected_rows(
     state = F.lit("quarantined")
     for name, value in states.items():
         state = F.when(F.col("interval") == name, F.lit(value)).otherwise(state)
-    # ignoreNullFields off: a missing value is often the very reason a row is here.
-    options = {"ignoreNullFields": "false"}
+    options = JSON_OPTIONS
     shaped = rows.select(
         F.lit(contract.product).alias("product"),
         interval.alias("interval"),
@@ -83,3 +99,40 @@ def rejected_rows(
 def append(rows: DataFrame, path: Path) -> None:
     """Append shaped rows (the caller holds the product's lock)."""
     (rows.coalesce(1).write.format("delta").mode("append").partitionBy("interval").save(str(path)))
+
+
+def put_aside(
+    spark: SparkSession, home: Path, contract: Contract, stored: Sequence[IntervalRow]
+) -> Aside | None:
+    """The rows that published intervals left in quarantine; None when there are none.
+
+    With them the built batch is whole again: what was built is what is stored and this.
+    """
+    from pyspark.sql import functions as F
+    from pyspark.sql.types import StructType
+
+    from contracts.compile.spark import schema_json
+    from pipelines.engine.tables import stored_files
+
+    short = {row.interval: row for row in stored if row.quarantined}
+    if not short:
+        return None
+    path = quarantine_path(home, contract.product)
+    files = [f.path for f in stored_files(path, "interval")[1] if f.interval in short]
+    batches = sorted({row.batch_id for row in short.values()})
+    schema = StructType.fromJson(json.loads(schema_json(contract)))
+    business = StructType([f for f in schema.fields if not f.name.startswith("_")])
+    rows = (
+        spark.read.option("basePath", str(path))
+        .parquet(*files)
+        .where(F.col("batch_id").isin(batches))
+        .withColumn("__row", F.from_json("row", business, JSON_OPTIONS))
+    )
+    lineage = {"_delivery_id": F.col("delivery_id"), "_row_number": F.col("row_number")}
+    columns = [
+        F.col(f"__row.{c.name}")
+        if not c.technical
+        else lineage.get(c.name, F.lit(None)).cast(c.type).alias(c.name)
+        for c in contract.columns
+    ]
+    return Aside(rows.select(*columns), {i: row.quarantined for i, row in short.items()})

@@ -6,17 +6,20 @@ until a steward or a correction frees it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from contracts.model import ROW_KINDS
 from pipelines.engine.held import DataFile
 from pipelines.engine.ledger_rows import result_rows
 from pipelines.engine.plan import Planned
 from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Timer, prepare
+from pipelines.engine.quarantine import put_aside
 from pipelines.engine.rows import IntervalRow, IntervalState
 from pipelines.engine.state import State
 from pipelines.engine.tables import interval_column_of, open_table
+from quality.decisions import MOVING
 from quality.flags import broken_counts, flag
 from quality.gate import decide
 from quality.measure import measure
@@ -42,13 +45,22 @@ def judge_again(
         measured = measure(frame, contract, auditor.rules.in_row, intervals)
         counts = auditor.count(files, measured)
         kept = _kept(ready, frame)
-        tables = [auditor.table_results(files, scope, planned) for scope in ("built", "accepted")]
+        # What was built and put aside still counts where rules judge what was delivered.
+        aside = put_aside(
+            context.spark,
+            context.settings.home,
+            contract,
+            [_stored(state, product, interval) for interval in intervals],
+        )
+        tables = [
+            auditor.table_results(files, "built", planned, aside),
+            auditor.table_results(files, "accepted", planned),
+        ]
     rows: list[IntervalRow] = []
     verdicts: list[Verdict] = []
     for plan in planned:
         interval = plan.interval
-        stored = state.records[product][interval].published
-        assert stored is not None, f"{product} {interval} was never published"
+        stored = _stored(state, product, interval)
         results = [
             *row_results(
                 contract,
@@ -67,7 +79,7 @@ def judge_again(
             released=kept.get(interval),
         )  # fmt: skip
         verdicts.append(verdict)
-        rows.append(_row(stored, plan, verdict, ready, context))
+        rows.append(_row(stored, plan, verdict, ready, kept.get(interval, {})))
     return BatchOutcome(
         product=product,
         batch_id=ready.batch_id,
@@ -82,6 +94,13 @@ def judge_again(
         input_versions=ready.reader.versions,
         seconds=dict(timer.seconds),
     )
+
+
+def _stored(state: State, product: str, interval: str) -> IntervalRow:
+    """What readers see of an interval; only what was published is judged again."""
+    stored = state.records[product][interval].published
+    assert stored is not None, f"{product} {interval} was never published"
+    return stored
 
 
 def _kept(ready: Preparation, frame: DataFrame) -> dict[str, dict[str, int]]:
@@ -100,21 +119,34 @@ def _kept(ready: Preparation, frame: DataFrame) -> dict[str, dict[str, int]]:
     return broken_counts(flagged, ready.contract.interval_column, accepted_only=True)
 
 
+def _failing(verdict: Verdict, kept: Mapping[str, int]) -> Iterator[str]:
+    """Rules that published rows break now: a build would have put these rows aside."""
+    for r in verdict.results:
+        rows = (r.failing or 0) - kept.get(r.rule_id, 0)
+        moving = r.severity in MOVING and r.kind in ROW_KINDS and r.decision_id is None
+        if not verdict.publishes and r.outcome == "failed" and moving and rows > 0:
+            yield f"{r.rule_id} ({r.severity}): {rows} published rows fail it now"
+
+
 def _row(
-    stored: IntervalRow, plan: Planned, verdict: Verdict, ready: Preparation, context: Context
+    stored: IntervalRow,
+    plan: Planned,
+    verdict: Verdict,
+    ready: Preparation,
+    kept: Mapping[str, int],
 ) -> IntervalRow:
     clean: IntervalState = "quarantine" if stored.quarantined else "published"
     return replace(
         stored,
         state=clean if verdict.publishes else "flagged",
-        run_id=context.run_id,
+        run_id=ready.context.run_id,
         batch_id=stored.batch_id,
         rules_fingerprint=plan.rules_fingerprint,
         rule_inputs=plan.rule_inputs,
         partial=plan.partial,
         incomplete_because=plan.incomplete_because,
-        reasons=verdict.reasons,
-        committed_at=context.now(),
+        reasons=(*verdict.reasons, *_failing(verdict, kept)),
+        committed_at=ready.context.now(),
         contract_version=ready.contract.version,
         sequence=0,
     )
