@@ -27,9 +27,7 @@ class DeliveryError(TerminalError):
         interval: str | None = None,
     ) -> None:
         self.file = file
-        super().__init__(
-            f"{file}: {what}", next_step=next_step, product=product, interval=interval
-        )
+        super().__init__(f"{file}: {what}", next_step=next_step, product=product, interval=interval)
 
 
 class TruncatedFileError(DeliveryError):

@@ -186,9 +186,7 @@ class _Landing:
         self.known.add(refused)
         self.recorded.append(refused)
 
-    def _refusal(
-        self, offer: Offer, candidates: tuple[Match, ...], error: ExlakeError
-    ) -> Delivery:
+    def _refusal(self, offer: Offer, candidates: tuple[Match, ...], error: ExlakeError) -> Delivery:
         """The record of a refused file, with as much as is known of it."""
         try:
             manifest = read_manifest(offer)

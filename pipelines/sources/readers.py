@@ -27,9 +27,7 @@ class TextReader(Protocol):
     def probe(self, file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
         """How the file differs from the format; empty when it fits."""
 
-    def batches(
-        self, file: TextFile, form: Format, contract: Contract
-    ) -> Iterator[pa.RecordBatch]:
+    def batches(self, file: TextFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
         """The file's records as text, in file order."""
 
 

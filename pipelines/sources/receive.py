@@ -153,9 +153,7 @@ class Receiver:
         dataset, form = match.contract.name, match.format
         if manifest is not None:
             path = _landed_path(dataset, interval, manifest.sequence, sha256, offer.file)
-            record = from_manifest(
-                manifest, received_at=self.now(), path=path, format=form.name
-            )
+            record = from_manifest(manifest, received_at=self.now(), path=path, format=form.name)
             message = None if manifest.rows == rows else f"the file holds {rows} rows"
             return replace(record, run_id=self.run_id, encoding=file.encoding, message=message)
         sequence = max((d.sequence for d in known.of(dataset, interval)), default=0) + 1
@@ -206,9 +204,7 @@ def candidates_of(contracts: Sequence[Contract], offer: Offer) -> tuple[Match, .
     return matches(contracts, offer.name.removesuffix(SIDECAR))
 
 
-def _of_manifest(
-    offer: Offer, manifest: Manifest, candidates: Sequence[Match]
-) -> Sequence[Match]:
+def _of_manifest(offer: Offer, manifest: Manifest, candidates: Sequence[Match]) -> Sequence[Match]:
     named = [m for m in candidates if m.contract.name == manifest.dataset]
     if not named:
         known = [f.name for m in candidates for f in m.contract.formats]

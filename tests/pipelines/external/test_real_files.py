@@ -21,6 +21,7 @@ def data() -> Path:
     return shared / "data"
 
 
+@pytest.mark.whole
 def test_every_generation_is_recognised(tmp_path: Path, data: Path) -> None:
     """Each official file lands under its own generation; holidays have no rows."""
     drop = Drop.at(tmp_path)

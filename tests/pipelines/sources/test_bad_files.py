@@ -59,7 +59,7 @@ BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
     "ragged row": ("delivery-malformed", lambda d: d.put(NAME, logins(1, 2) + b"L3,only\n")),
     "no rows": ("delivery-empty", lambda d: d.put(NAME, LOGIN.encode() + b"\n")),
     "an empty file": ("delivery-schema", lambda d: d.put(NAME, b"")),
-    "bomb": ("delivery-bomb", lambda d: d.put(GZ, gzip.compress(logins(1) + b"0" * 90_000_000))),
+    "bomb": ("delivery-bomb", lambda d: d.put(GZ, gzip.compress(logins(1) + b"0" * 30_000_000))),
     "checksum": ("delivery-checksum", lambda d: d.put(NAME, logins(1), sha256="0" * 64)),
     "size": ("delivery-checksum", lambda d: d.put(NAME, logins(1), bytes=3)),
     "other file": ("delivery-manifest", lambda d: d.put(NAME, logins(1), file="x.csv")),
@@ -80,9 +80,7 @@ BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
     ),
     "body's date": (
         "delivery-date",
-        lambda d: d.put(
-            "kx20260106.dat", (QUOTES % (RECORD % '"SETTLEMENTPRICE":3')).encode()
-        ),
+        lambda d: d.put("kx20260106.dat", (QUOTES % (RECORD % '"SETTLEMENTPRICE":3')).encode()),
     ),
     "no data on a trade date": (
         "delivery-empty",

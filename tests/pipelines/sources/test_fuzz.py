@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.pipelines.sources.drops import Drop, logins
 
 SEEDS = [
@@ -15,7 +17,8 @@ SEEDS = [
     (
         "news_20260105.jsonl",
         '{"article_id":"1","published_at":"2026-01-05T08:00:00+08:00","source":"报","title":"铜",'
-        '"body":"x"}\n'.encode() * 6,
+        '"body":"x"}\n'.encode()
+        * 6,
     ),
     (
         "kx20260105.dat",
@@ -32,7 +35,7 @@ SEEDS = [
         "<tr><td>合计</td><td>429</td><td>-29</td></tr></table></html>".encode(),
     ),
 ]
-ROUNDS = 100
+ROUNDS = 60
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:
@@ -75,8 +78,9 @@ def test_any_manifest_ends_in_a_record(tmp_path: Path) -> None:
     assert drop.land() == []
 
 
+@pytest.mark.whole
 def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
-    """Five hundred mutated files in one folder: no exception, a record each, no half of any."""
+    """Three hundred mutated files in one folder: no exception, a record each, no half of any."""
     chance = random.Random(20260105)
     drop = Drop.at(tmp_path)
     expected = 0
@@ -92,7 +96,7 @@ def test_any_mutation_ends_in_a_record(tmp_path: Path) -> None:
     landed = [d for d in recorded if d.status == "landed"]
     refused = [d for d in recorded if d.status == "refused"]
     assert len(landed) > 20
-    assert len(refused) > 100
+    assert len(refused) > 60
     assert all(d.error_code and d.error_code.startswith("delivery-") for d in refused)
     for dataset in ("login", "news_article", "quote_daily", "warehouse_stock_daily"):
         counted: dict[str, int] = {}
