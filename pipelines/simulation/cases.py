@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipelines.simulation import codes
 from pipelines.simulation.board import Board
+from pipelines.simulation.clearing import Book
 from pipelines.simulation.market import MarketDay
-from pipelines.simulation.orders import HEDGE, MARKET_MAKING
+from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT, HEDGE, MARKET_MAKING
 from pipelines.simulation.people import People
 from pipelines.simulation.scene import Case
 
@@ -54,12 +55,14 @@ def staged_records(
 
 
 def threshold_records(
-    board: Board, day: MarketDay, people: People, cases: tuple[Case, ...]
+    board: Board, day: MarketDay, people: People, cases: tuple[Case, ...], positions: Book
 ) -> list[dict[str, Any]]:
     """Return every case that the thresholds count, staged or not.
 
     Per client and per true control group (which counts as one client), per contract. Hedging,
-    market-making, FAK and FOK orders are exempt; cancels are those that a client sent.
+    market-making, FAK and FOK orders are exempt; cancels are those that a client sent. Lots
+    opened (both sides) count against the notice's limit of the date, lots held at its end (the
+    larger side) against the general position limit; hedging is exempt from both.
     """
     orders = day.orders
     exempt = np.isin(orders.hedge, (HEDGE, MARKET_MAKING)) | (orders.order_type >= codes.FAK)
@@ -70,8 +73,9 @@ def threshold_records(
     records = []
     own = np.arange(people.clients, dtype=np.int64)
     for unit, key in (("client", own), ("group", np.where(group >= 0, group, -1))):
-        for name, contract, who, count in _counted(day, exempt, key):
-            if count < LIMITS[name]:
+        counted = (*_counted(day, exempt, key), *_lots(day, positions, key))
+        for name, contract, who, count in counted:
+            if count < _limit(board, contract, name):
                 continue
             if unit == "client":
                 clients: tuple[int, ...] = (who,)
@@ -92,6 +96,48 @@ def threshold_records(
                 }
             )
     return records
+
+
+def _limit(board: Board, contract: int, name: str) -> int:
+    """The smallest count that is a case; for lots, one more than what is allowed."""
+    if name in LIMITS:
+        return LIMITS[name]
+    commodity = board.commodities[int(board.commodity[contract])]
+    if name == "intraday_open":
+        return (commodity.intraday_open_limit or 10**9) + 1
+    return commodity.position_limit_general + 1
+
+
+def _lots(
+    day: MarketDay, positions: Book, key: NDArray[np.int64]
+) -> Iterator[tuple[str, int, int, int]]:
+    orders, trades = day.orders, day.trades
+    legs = np.concatenate([trades.buy, trades.sell])
+    lots = np.concatenate([trades.lots, trades.lots])
+    plain = (day.offset[legs] == 0) & ~np.isin(orders.hedge[legs], (HEDGE, MARKET_MAKING))
+    who = key[orders.client[legs]]
+    chosen = plain & (who >= 0)
+    contract = orders.contract[legs]
+    yield from _weighed("intraday_open", contract[chosen], who[chosen], lots[chosen])
+    hedge = positions.account % ACCOUNTS_PER_CLIENT
+    who = key[positions.account // ACCOUNTS_PER_CLIENT]
+    larger: dict[tuple[int, int], int] = {}
+    for side in (0, 1):
+        rows = (positions.side == side) & (who >= 0) & ~np.isin(hedge, (HEDGE, MARKET_MAKING))
+        own = _weighed("over_limit", positions.contract[rows], who[rows], positions.lots[rows])
+        for _, c, w, n in own:
+            larger[c, w] = max(larger.get((c, w), 0), n)
+    for (c, w), n in sorted(larger.items()):
+        yield "over_limit", c, w, n
+
+
+def _weighed(
+    name: str, contract: NDArray[np.int32], who: NDArray[np.int64], lots: NDArray[np.int64]
+) -> Iterator[tuple[str, int, int, int]]:
+    code, at = np.unique(contract.astype(np.int64) * 10_000_000 + who, return_inverse=True)
+    total = np.bincount(at, weights=lots, minlength=len(code)).astype(np.int64)
+    for c, n in zip(code, total, strict=True):
+        yield name, int(c // 10_000_000), int(c % 10_000_000), int(n)
 
 
 def _counted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,12 @@ def draw_orders(
         time=time,
         cancel=cancel,
     )
-    return _two_sided(orders, maker, rng)
+    # Clients keep below the lots that a notice lets them open in a day.
+    limits = np.array([c.intraday_open_limit or 10**9 for c in board.commodities])
+    opened = _rank_within(contract, client, people.clients, np.where(hedge == 0, lots, 0))
+    over = opened + lots > 0.6 * limits[board.commodity[contract]]
+    kept = np.flatnonzero(~over | maker | (hedge == HEDGE))
+    return _two_sided(orders.take(kept), maker[kept], rng)
 
 
 def _closers(
@@ -222,9 +227,10 @@ def _rank_within(
     contract: NDArray[np.int32],
     client: NDArray[np.int32],
     clients: int,
-    of: NDArray[np.bool_] | None = None,
+    of: NDArray[Any] | None = None,
 ) -> NDArray[np.int64]:
-    """Return each order's place among its client's orders in the contract (of those in ``of``)."""
+    """Return how much of ``of`` (a mask, or lots; default: orders) came before each order among
+    its client's orders in the contract."""
     key = contract.astype(np.int64) * clients + client
     line = np.argsort(key, kind="stable")
     counted = np.ones(len(key), np.int64) if of is None else of[line].astype(np.int64)

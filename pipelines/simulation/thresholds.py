@@ -81,7 +81,7 @@ def over_limit(scene: Scene) -> Case:
     contract = scene.of_commodity("ru", "nr")
     clients = scene.group(2)
     limit = scene.board.commodities[scene.board.commodity[contract]].position_limit_general
-    orders = accumulate(scene, contract, clients, int(limit * scene.between(1.6, 1.15)), 0)
+    orders = accumulate(scene, contract, clients, int(limit * scene.between(1.9, 1.45)), 0)
     detail = {"position_limit_general": limit}
     return Case(scene.label, "over_limit", scene.strength, clients, (contract,), orders, detail)
 

@@ -40,6 +40,7 @@ from pipelines.simulation.seeds import stream
 from pipelines.simulation.state import WorldState, state_before
 from pipelines.simulation.tick_files import tick_delivery
 from pipelines.simulation.trading_files import trading_deliveries
+from pipelines.simulation.transfers import draw_transfers
 from pipelines.simulation.truth import group_records, write_truth
 
 
@@ -154,6 +155,9 @@ def _simulate_day(
     settle = settlement_prices(board, market.stats)
     legs = make_legs(board, market)
     positions = clear(board, held, legs, settle, people.clients)
+    moved = draw_transfers(stream(seed, day, "transfers"), board, people, positions)
+    if len(moved.lots):
+        positions = clear(board, held, legs, settle, people.clients, moved)
     interest = _open_interest(board, positions)
     funds = member_funds(
         positions,
@@ -213,7 +217,7 @@ def _simulate_day(
     truth = [
         *(group_records(people) if first else []),
         *staged_records(board, market, people, staged),
-        *threshold_records(board, market, people, staged),
+        *threshold_records(board, market, people, staged, positions),
         *news.truth,
     ]
     return _Made(

@@ -84,10 +84,19 @@ def test_positions_roll_forward(world: Path) -> None:
         assert (sums.fee[sums.fee != 0] == t.groupby(KEY).fee.sum().loc[lambda f: f != 0]).all()
         side = p.pivot_table(
             index="contract_id", columns="position_side", values=["lots", "prev_lots",
-            "delivery_lots", "expiry_lots"], aggfunc="sum", fill_value=0,
+            "delivery_lots", "expiry_lots", "transfer_in_lots", "transfer_out_lots"],
+            aggfunc="sum", fill_value=0,
         )  # fmt: skip
         for column in ("lots", "prev_lots", "delivery_lots", "expiry_lots"):
             assert (side[column].L == side[column].S).all()
+        assert (side.transfer_in_lots == side.transfer_out_lots).all().all()
+
+
+def test_every_kind_of_leaving_occurs(home: Path) -> None:
+    """Ten dates hold deliveries, expiries and transfers between codes of one person."""
+    names = ["transfer_in_lots", "transfer_out_lots", "delivery_lots", "expiry_lots"]
+    total = sum(read(home, "position", day)[names].sum() for day in days(home))
+    assert (total > 0).all()
 
 
 def test_funds_balance_to_the_cent(world: Path) -> None:

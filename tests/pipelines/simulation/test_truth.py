@@ -54,10 +54,18 @@ def test_thresholds_count_what_was_delivered(home: Path) -> None:
         events = read(home, "order_event", case["date"].replace("-", ""))
         own = events[events.client_id.isin(case["clients"])]
         own = own[(own.contract_id == case["contract_id"]) & ~own.hedge_flag.isin(["H", "M"])]
-        own = own[~own.order_type.isin(["FAK", "FOK"])]
+        own_all, own = own, own[~own.order_type.isin(["FAK", "FOK"])]
         if case["class"] == "self_trade":
             sides = own[own.event_type == "FILL"].groupby("trade_id").side.nunique()
             assert int((sides == 2).sum()) == case["count"]
+        elif case["class"] == "intraday_open":
+            opens = own_all[(own_all.event_type == "FILL") & (own_all.offset == "O")]
+            assert int(opens.lots.sum()) == case["count"]
+        elif case["class"] == "over_limit":
+            held = read(home, "position", case["date"].replace("-", ""))
+            held = held[held.client_id.isin(case["clients"]) & ~held.hedge_flag.isin(["H", "M"])]
+            held = held[held.contract_id == case["contract_id"]]
+            assert int(held.groupby("position_side").lots.sum().max()) == case["count"]
         else:
             cancels = own[(own.event_type == "CANCEL") & (own.reason == "CLIENT")]
             least = 300 if case["class"] == "large_cancel" else 0
