@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from pipelines.engine.run import Lake
     from pipelines.engine.state import State
 
-log = logging.getLogger("exlake.progress")
 
+def judge(
+    product: str, dates: tuple[date, date], say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """One dict per interval and rule: the outcome now, the last recorded one, what changes.
 
-def judge(product: str, dates: tuple[date, date]) -> list[dict[str, Any]]:
-    """One dict per interval and rule: the outcome now, the last recorded one, what changes."""
+    ``say`` hears what the gate would decide for each interval.
+    """
     from pipelines.engine.batch import build
     from pipelines.engine.run import BATCH_INTERVALS
 
@@ -49,7 +52,8 @@ def judge(product: str, dates: tuple[date, date]) -> list[dict[str, Any]]:
                 }
             )
         for verdict in outcome.verdicts:
-            log.info("%s %s would be: %s", product, verdict.interval, verdict.decision)
+            because = f" ({'; '.join(verdict.reasons)})" if verdict.reasons else ""
+            say(f"{product} {verdict.interval}: the gate would {verdict.decision}{because}")
     return rows
 
 

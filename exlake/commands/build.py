@@ -152,7 +152,7 @@ def judge(product: Given, dates: Wanted, as_json: AsJson = False) -> None:
     """Build and judge with the working tree, publish nothing. Exit 1 if anything would fail."""
     from exlake.orchestration.flows import judge_product
 
-    rows = judge_product(product, parse_range(dates))
+    rows = judge_product(product, parse_range(dates), _quiet if as_json else _say)
     columns = ("interval", "rule", "severity", "outcome", "failing", "checked", "was", "change",
                "message")  # fmt: skip
     listing(rows, columns, title=f"Judgement of {product}", as_json=as_json)

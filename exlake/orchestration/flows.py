@@ -305,7 +305,9 @@ def publish_marts(trade_date: str) -> dict[str, Any]:
     return {each.audience: each.outcome for each in found}
 
 
-def judge_product(product: str, dates: tuple[date, date]) -> list[dict[str, Any]]:
+def judge_product(
+    product: str, dates: tuple[date, date], on_progress: Callable[[str], None] = log.info
+) -> list[dict[str, Any]]:
     """Build and judge intervals with the working tree, publish nothing.
 
     One dict per interval and rule with the outcome now, the recorded one (``was``) and what
@@ -313,7 +315,7 @@ def judge_product(product: str, dates: tuple[date, date]) -> list[dict[str, Any]
     """
     from exlake.judging import judge
 
-    return judge(product, dates)
+    return judge(product, dates, on_progress)
 
 
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:
