@@ -158,9 +158,11 @@ def draw_orders(
     cancel = np.where(cancels, _clock(board, contract, ends), NO_CANCEL)
     time = np.where(auction, _auction_time(rng, board, contract), clock)
     rank = _rank_within(contract, client, people.clients)
-    # Who cancels for a living keeps below the exchange's threshold of 500 a contract: beyond
-    # 450 cancels the programme sends FAK orders, which are exempt.
-    spent = cancels & ~maker & (_rank_within(contract, client, people.clients, cancels) >= 450)
+    size = people.group_size[client]
+    # Who cancels for a living keeps below the exchange's threshold of 500 a contract (a group
+    # counts as one client): beyond 450 cancels the programme sends FAK orders, which are exempt.
+    sent = _rank_within(contract, client, people.clients, cancels)
+    spent = cancels & ~maker & (sent * size >= 450)
     cancel = np.where(spent, NO_CANCEL, cancel)
     order_type[spent] = codes.FAK
     style[spent] = codes.AGGRESSIVE
@@ -182,11 +184,16 @@ def draw_orders(
         time=time,
         cancel=cancel,
     )
-    # Clients keep below the lots that a notice lets them open in a day.
-    limits = np.array([c.intraday_open_limit or 10**9 for c in board.commodities])
-    opened = _rank_within(contract, client, people.clients, np.where(hedge == 0, lots, 0))
-    over = opened + lots > 0.6 * limits[board.commodity[contract]]
-    kept = np.flatnonzero(~over | maker | (hedge == HEDGE))
+    # Clients and groups keep below the lots that a notice lets them open in a day, and below the
+    # general position limit.
+    each = board.commodity[contract]
+    daily = np.array([c.intraday_open_limit or 10**9 for c in board.commodities])[each]
+    general = np.array([c.position_limit_general for c in board.commodities])[each]
+    opened = _rank_within(contract, client, people.clients, np.where(hedge == 0, lots, 0)) + lots
+    opens = (hedge == 0) & (want != codes.PREFER_CLOSE) & ~closer
+    reached = opened + _held_lots(people, contract, client, held)
+    over = opens & ((opened * size > 0.6 * daily) | (reached * size > 0.85 * general))
+    kept = np.flatnonzero(~over)
     return _two_sided(orders.take(kept), maker[kept], rng)
 
 
@@ -241,6 +248,22 @@ def _rank_within(
     rank = np.empty(len(key), np.int64)
     rank[line] = running - base
     return rank
+
+
+def _held_lots(
+    people: People, contract: NDArray[np.int32], client: NDArray[np.int32], held: Held
+) -> NDArray[np.int64]:
+    """Return the speculative lots, both sides, that each order's client holds in its contract."""
+    plain = held.account % ACCOUNTS_PER_CLIENT == 0
+    owner = (held.account // ACCOUNTS_PER_CLIENT)[plain]
+    keys = held.contract[plain].astype(np.int64) * people.clients + owner
+    code, at = np.unique(keys, return_inverse=True)
+    if not len(code):
+        return np.zeros(len(contract), np.int64)
+    total = np.bincount(at, weights=held.lots[plain]).astype(np.int64)
+    wanted = contract.astype(np.int64) * people.clients + client
+    place = np.minimum(np.searchsorted(code, wanted), len(code) - 1)
+    return np.where(code[place] == wanted, total[place], 0)
 
 
 def _two_sided(orders: Orders, maker: NDArray[np.bool_], rng: np.random.Generator) -> Orders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board, Quote, make_board
 from pipelines.simulation.commodity import commodities_on
@@ -55,10 +56,17 @@ def opening_positions(seed: int, board: Board, people: People, scale: Scale) -> 
         kind = people.client_type[who]
         hedge = np.where((kind == CORPORATE) & (rng.random(2 * pairs) < 0.85), HEDGE, 0)
         hedge = np.where((kind == FUND) & (rng.random(2 * pairs) < 0.06), ARBITRAGE, hedge)
-        contracts.append(np.full(2 * pairs, index, np.int32))
-        accounts.append((who * ACCOUNTS_PER_CLIENT + hedge).astype(np.int32))
-        sides.append(np.repeat(np.array([0, 1], np.int8), pairs))
-        lots.append(np.tile(size, 2))
+        # A pair is dealt only while both holders stay well below the position limit.
+        limit = board.commodities[commodity].position_limit_general
+        kept = np.ones(pairs, bool)
+        for holder in (who[:pairs], who[pairs:]):
+            kept &= _running(holder, size) * people.group_size[holder] <= 0.6 * limit
+        both = np.tile(kept, 2)
+        rows = int(both.sum())
+        contracts.append(np.full(rows, index, np.int32))
+        accounts.append((who * ACCOUNTS_PER_CLIENT + hedge)[both].astype(np.int32))
+        sides.append(np.repeat(np.array([0, 1], np.int8), rows // 2))
+        lots.append(np.tile(size[kept], 2))
     contract, account = np.concatenate(contracts), np.concatenate(accounts)
     side, size = np.concatenate(sides), np.concatenate(lots)
     code = (contract.astype(np.int64) * people.clients * ACCOUNTS_PER_CLIENT + account) * 2 + side
@@ -66,6 +74,18 @@ def opening_positions(seed: int, board: Board, people: People, scale: Scale) -> 
     total = np.zeros(len(unique), np.int64)
     np.add.at(total, inverse, size)
     return Held(contract[first], account[first], side[first], total)
+
+
+def _running(who: NDArray[np.int64], lots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Lots dealt to each holder so far, this row included."""
+    line = np.argsort(who, kind="stable")
+    total = np.cumsum(lots[line])
+    first = np.ones(len(line), bool)
+    first[1:] = who[line][1:] != who[line][:-1]
+    base = np.maximum.accumulate(np.where(first, total - lots[line], 0))
+    running = np.empty(len(line), np.int64)
+    running[line] = total - base
+    return running
 
 
 def opening_stock(seed: int, start: date, scale: Scale) -> np.ndarray:

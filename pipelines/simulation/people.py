@@ -87,6 +87,14 @@ class People:
             owner[list(group.clients)] = group.clients[0]
         return owner
 
+    @property
+    def group_size(self) -> NDArray[np.int64]:
+        """How many clients each client's controller has (1: it stands alone)."""
+        size = np.ones(self.clients, np.int64)
+        for group in self.groups:
+            size[list(group.clients)] = len(group.clients)
+        return size
+
     def name(self, client: int) -> str:
         """The client's name."""
         return names.client_name(client, CLIENT_TYPES[self.client_type[client]])
