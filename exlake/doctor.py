@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from pipelines.engine.session import noted_java_home
 from pipelines.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def _python() -> Finding:
 
 
 def _java() -> Finding:
-    home = os.environ.get("JAVA_HOME")
+    home = os.environ.get("JAVA_HOME") or noted_java_home()
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     mend = "as root: apt-get install openjdk-17-jre-headless; or set JAVA_HOME to a JDK 17 or 21"
     if not java or not Path(java).exists():

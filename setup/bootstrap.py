@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / ".exlake-setup"
+JAVA_NOTE = VENV / ".java-home"
 DOWNLOAD_MB = 800
 DISK_MB = 3200
 
@@ -88,6 +89,13 @@ def venv_version() -> tuple[int, ...] | None:
     return tuple(int(part) for part in outcome.stdout.split()) or None
 
 
+def note_java(java: Path) -> None:
+    """Write down which JDK was found: the first ``java`` on PATH may be another version."""
+    home = str(java.resolve().parent.parent)
+    if VENV.exists() and (not JAVA_NOTE.exists() or JAVA_NOTE.read_text() != home):
+        JAVA_NOTE.write_text(home)
+
+
 def lock_block(name: str) -> str:
     """The lines of one package in the lock, hashes included."""
     lines = LOCK.read_text().splitlines()
@@ -130,7 +138,8 @@ def main() -> int:
         home = java.find()
         missing += [] if home else ["a JDK (17 or 21)"]
         missing += [f"{jar.file}" for jar in locked if not jar.verified()]
-        if not missing:
+        if not missing and home:
+            note_java(home)
             say(f"nothing to do ({time.monotonic() - started:.1f} s)")
             return 0
         announce(missing)
@@ -139,6 +148,7 @@ def main() -> int:
             install_packages()
             STAMP.write_text(fingerprint())
         home = home or java.install(say)
+        note_java(home)
         jars.fetch(locked, home, VENV, say)
     except (SetupError, java.JavaError, jars.JarError) as error:
         print(f"[setup] {error}", file=sys.stderr)

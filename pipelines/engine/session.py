@@ -34,6 +34,16 @@ def _class_path(folder: Path) -> str:
     return ":".join(str(jar) for jar in jars)
 
 
+def noted_java_home() -> str | None:
+    """The JDK that set-up found, noted in the environment; None when it has gone since.
+
+    The first ``java`` on PATH may be of a version that Spark does not run on.
+    """
+    note = Path(sys.prefix) / ".java-home"
+    home = note.read_text().strip() if note.exists() else ""
+    return home if home and (Path(home) / "bin" / "java").exists() else None
+
+
 def spark_session(settings: Settings) -> SparkSession:
     """Return this process's Spark session, starting it (6-9 s) on first use.
 
@@ -44,6 +54,8 @@ def spark_session(settings: Settings) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    if "JAVA_HOME" not in os.environ and (java_home := noted_java_home()):
+        os.environ["JAVA_HOME"] = java_home
     from pyspark.sql import SparkSession
 
     scratch = settings.home / "spark"
