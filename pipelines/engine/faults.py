@@ -17,6 +17,7 @@ ENGINE_POINTS = (
     "before-ledger", "results-appended", "ledger-appended",
 )  # fmt: skip
 """Points of one run, in the order in which they are reached (a clean batch is not rewritten)."""
+LANDING_POINTS = ("delivery-copied", "delivery-appended", "delivery-recorded")
 
 _reached: Counter[str] = Counter()
 

@@ -19,6 +19,7 @@ from contracts.errors import ExlakeError, TerminalError
 from contracts.model import Contract
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery, delivery_id
+from pipelines.engine.faults import reach
 from pipelines.engine.ledgers import DELIVERY, Ledgers
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.settings import Settings
@@ -133,10 +134,13 @@ class _Landing:
             landed = self._receive(offer, interval)
             if landed is not None:
                 waiting.setdefault(landed.contract.product, []).append((landed, offer))
+        reach("delivery-copied")
         for product, items in waiting.items():
             on_progress(len(offers), len(offers), product)
             self._append(product, items)
+            reach("delivery-appended")
         self._record(self.recorded)
+        reach("delivery-recorded")
         for items in waiting.values():
             for _, offer in items:
                 self.seen.landed(offer)

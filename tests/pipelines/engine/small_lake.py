@@ -137,6 +137,20 @@ class SmallLake:
         mode: str = "full",
     ) -> Delivery:  # fmt: skip
         """Drop one file with its manifest and land it."""
+        self.drop(dataset, day, rows, sequence=sequence, mode=mode)
+        (landed,) = self.land()
+        assert landed.status == "landed", landed.message
+        return landed
+
+    def land(self) -> list[Delivery]:
+        """Land what was dropped."""
+        return land(self.lake.settings, self.catalogue, now=lambda: NOW)
+
+    def drop(
+        self, dataset: str, day: str, rows: Sequence[Sequence[Any]], *, sequence: int = 1,
+        mode: str = "full",
+    ) -> None:  # fmt: skip
+        """Leave one file and its manifest in the inbox."""
         columns = [c.name for c in self.catalogue[f"bronze.{dataset}"].business_columns]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([columns, *rows])
@@ -153,9 +167,6 @@ class SmallLake:
             "encoding": "utf-8", "generated_at": f"{day}T16:00:00+08:00",
         }  # fmt: skip
         path.with_name(f"{path.name}.manifest.json").write_text(json.dumps(manifest))
-        (landed,) = land(self.lake.settings, self.catalogue, now=lambda: NOW)
-        assert landed.status == "landed", landed.message
-        return landed
 
     def deliver_days(self, *days: str) -> SmallLake:
         """Everything of these days."""
