@@ -37,11 +37,8 @@ def say(text: str) -> None:
 
 
 def fingerprint() -> str:
-    """Digest of what the environment is made from: lock, project file, Python version."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in (LOCK, ROOT / "pyproject.toml"):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    """Digest of what the environment is made from: lock, Python version, where the project is."""
+    return hashlib.sha256(f"{sys.version}\n{ROOT}\n{LOCK.read_text()}".encode()).hexdigest()
 
 
 def run(command: list[str], **environment: str) -> None:
