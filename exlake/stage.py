@@ -74,6 +74,13 @@ def perform(
             said = "not everything could be published"
         console.print(f"  [red]red[/]     {said} ({outcome.seconds:.1f} s)", highlight=False)
 
+    new = not (settings.airflow / "airflow.db").exists()
+    console.print(
+        f"Airflow starts{', and makes its database the first time' if new else ''} "
+        f"(its output: {settings.airflow / 'logs' / 'driver.log'})",
+        highlight=False,
+        soft_wrap=True,
+    )
     try:
         return drive(settings, runs, begin, end)
     finally:
