@@ -9,11 +9,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts.catalogue import load_catalogue
 from exlake.summary import EXAMPLES
+from quality.hashing import portable_hash_sql
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.slow]
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,6 +125,33 @@ def test_again_does_nothing_and_starts_no_jvm(demo: Demo) -> None:
     assert "No DAG was run and no JVM started" in again.stdout
     assert demo.hashes() == before
     assert sorted(p.name for p in (demo.home / "reports").rglob("*.html")) == reports
+
+
+def test_three_readers_agree_on_every_product(demo: Demo, spark: SparkSession) -> None:
+    """Invariant 8: Spark, DuckDB and delta-rs read the same rows and the same portable hash."""
+    import duckdb
+    from deltalake import DeltaTable
+    from duckdb_extensions import import_extension
+
+    import_extension("delta")
+    catalogue = load_catalogue()
+    told = {p: text.split(" ", 1)[1] for p, text in demo.hashes().items()}
+    assert set(GOLD) < set(told)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'; LOAD delta")
+        for product, expected in told.items():
+            contract, path = catalogue[product], demo.home / product.replace(".", "/")
+            spark.read.format("delta").load(str(path)).createOrReplaceTempView("by_spark")
+            by_spark = spark.sql(portable_hash_sql(contract, "spark", "by_spark")).first()
+            scan = f"delta_scan('{path}')"
+            by_duckdb = connection.sql(portable_hash_sql(contract, "duckdb", scan)).fetchone()
+            connection.register("by_delta_rs", DeltaTable(str(path)).to_pyarrow_table())
+            by_delta_rs = connection.sql(
+                portable_hash_sql(contract, "duckdb", "by_delta_rs")
+            ).fetchone()
+            assert by_spark and by_duckdb and by_delta_rs
+            found = {by_spark[0], by_duckdb[0], by_delta_rs[0], expected}
+            assert len(found) == 1, f"{product}: {found}"
 
 
 def test_every_page_is_self_contained(demo: Demo) -> None:
