@@ -91,7 +91,7 @@ def _due(contract: Contract) -> Iterator[Violation]:
 def _shape(contract: Contract) -> Iterator[Violation]:
     bronze = contract.layer == "bronze"
     # Records kept whole as JSON text have no key of their own; corrections then replace the file.
-    whole = bronze and all(f.kind in {"dat", "json"} for f in contract.formats)
+    whole = bronze and all(f.kind in {"dat", "json", "html"} for f in contract.formats)
     if not contract.key and not whole:
         yield "schema", "no key", "Mark the key columns with primaryKey: true."
     if bronze:
