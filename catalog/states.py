@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, cast
 
 from contracts.model import Contract
 from pipelines.engine.calendar import BEIJING, TradingCalendar
+from pipelines.engine.lateness import HISTORY, due_at
 from pipelines.engine.rows import IntervalRow, Pin
 
 State = Literal[
@@ -103,18 +104,6 @@ def interval_states(
     )
 
 
-def due_at(contract: Contract, trade_date: date, calendar: TradingCalendar) -> datetime | None:
-    """When the interval is due (Beijing time, zone-aware); None without SLA or calendar."""
-    if contract.sla is None:
-        return None
-    covered = calendar.first_day <= trade_date <= calendar.last_day
-    if not covered:
-        return None
-    after = contract.sla.days_after
-    day = calendar.next(trade_date, after) if after else trade_date
-    return datetime.combine(day, time.fromisoformat(contract.sla.due), BEIJING)
-
-
 def worst(states: Iterable[State]) -> State:
     """The worst of some states; ``published`` when there are none."""
     ranks = [WORSE.index(s) for s in states if s in WORSE]
@@ -138,7 +127,7 @@ def _own_state(
     now: datetime,
 ) -> IntervalState | None:
     day = None if interval == ALL else date.fromisoformat(interval)
-    due = due_at(contract, day, calendar) if day else None
+    due = due_at(contract.sla, interval, calendar)
     state: State
     if found is not None:
         state = LEDGER_STATES.get(found.state) or cast(State, found.state)
@@ -167,10 +156,17 @@ def _own_state(
         delta_version=found.delta_version if found else None,
         recorded_at=found.committed_at if found else None,
         due_at=due,
-        late_by=reached - due if due is not None and reached > due else None,
+        late_by=_late_by(found is not None, reached, due),
         reasons=found.reasons if found else (),
         incomplete_because=found.incomplete_because if found else (),
     )
+
+
+def _late_by(there: bool, reached: datetime, due: datetime | None) -> timedelta | None:
+    """How late, unless what is there was landed as history (the gate's freshness agrees)."""
+    if due is None or reached <= due or (there and reached - due > HISTORY):
+        return None
+    return reached - due
 
 
 def _inherit(

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.model import Contract, Rule
-from pipelines.engine.calendar import BEIJING
+from pipelines.engine.lateness import HISTORY, due_at
 from quality.outcome import RuleResult
 from quality.table_rules import judge_freshness, judge_row_count, judge_table
 
 if TYPE_CHECKING:
     from contracts.catalogue import Catalogue
-    from contracts.model import Read, Sla
+    from contracts.model import Read
     from pipelines.engine.calendar import TradingCalendar
     from pipelines.engine.delivery import Effective
     from pipelines.engine.plan import Planned
     from pipelines.engine.state import State
     from quality.results import Declared
-
-HISTORY = timedelta(days=14)
-"""A delivery received this long after it was due was landed as history: lateness says nothing."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ class TableAudit:
             return ("not_applicable", f"{read.product} is not part of this lake")
         due = due_at(self.catalogue[read.product].sla, interval, self.calendar)
         if due is not None and self.now < due:
-            return ("not_due", f"{read.product} is due at {due:%Y-%m-%d %H:%M} UTC")
+            return ("not_due", f"{read.product} is due at {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
         return ("not_applicable", f"{read.product} has not arrived; judged again when it has")
 
     def _stated(self, intervals: Sequence[str]) -> dict[str, int | None]:
@@ -148,16 +145,3 @@ class TableAudit:
                 continue
             due[interval], arrived[interval] = limit, came
         return judge_freshness(rule, self.contract, intervals, due, arrived, self.now)
-
-
-def due_at(sla: Sla | None, interval: str, calendar: TradingCalendar) -> datetime | None:
-    """When an interval is due, UTC; None without an SLA or for ``all`` and non-trading days."""
-    if sla is None or not interval[:1].isdigit():
-        return None
-    day = date.fromisoformat(interval)
-    if not calendar.is_trade_date(day):
-        return None
-    if sla.days_after:
-        day = calendar.next(day, sla.days_after)
-    hour, minute = sla.due.split(":")
-    return datetime.combine(day, time(int(hour), int(minute)), BEIJING).astimezone(UTC)
