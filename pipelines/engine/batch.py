@@ -26,6 +26,7 @@ from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Tim
 from pipelines.engine.quarantine import append, quarantine_path, rejected_rows
 from pipelines.engine.rewrite import Cleaned, clean
 from pipelines.engine.rows import BEGINNING, END, IntervalRow
+from pipelines.engine.stored import stored_columns
 from pipelines.engine.tables import open_table, read
 from quality.flags import REJECTED
 from quality.gate import decide
@@ -107,6 +108,7 @@ class _Batch:
             intervals=self.intervals,
             staging=self.context.settings.home / "spark" / "staging",
             force_staged=self.context.settings.commit == "staged",
+            adds_columns=self._adds_columns(),
         )
         try:
             measured = read_measures(observation.get, self.contract, checks, self.intervals)
@@ -115,6 +117,13 @@ class _Batch:
             held.drop()
             raise
         return held, measured
+
+    def _adds_columns(self) -> bool:
+        """True when the contract promises columns that the stored table lacks."""
+        stored = stored_columns(self.ready.table)
+        return stored is not None and bool(
+            {c.name for c in self.contract.columns} - {name for name, _ in stored}
+        )
 
     def _judge_and_publish(
         self, held: HeldWrite, measured: dict[str, Measured], publish: bool

@@ -121,15 +121,18 @@ def hold(
     intervals: Collection[str],
     staging: Path,
     force_staged: bool = False,
+    adds_columns: bool = False,
 ) -> HeldWrite:
     """Write ``df`` for ``intervals`` of the table at ``table`` without committing.
 
     ``df`` has exactly the table's columns; ``interval_column`` is its partition column (None: the
-    product is the single interval ``all``). Rows outside ``intervals`` are refused by Delta.
+    product is the single interval ``all``). Rows outside ``intervals`` are refused, and columns
+    that the table does not have unless ``adds_columns`` says that the contract has new ones.
     """
+    where = (product, interval_column, intervals)
     if force_staged or not can_hold(spark):
-        return StagedWrite(spark, df, table, product, interval_column, intervals, staging)
-    return TransactionWrite(spark, df, table, product, interval_column, intervals)
+        return StagedWrite(spark, df, table, *where, adds_columns, staging)
+    return TransactionWrite(spark, df, table, *where, adds_columns)
 
 
 def _where(interval_column: str | None, intervals: Collection[str]) -> str | None:
@@ -154,9 +157,11 @@ class TransactionWrite:
         product: str,
         interval_column: str | None,
         intervals: Collection[str],
+        adds_columns: bool,
     ) -> None:
         self._spark, self._table, self._product = spark, table, product
         self._column, self._intervals = interval_column, frozenset(intervals)
+        self._options = {"mergeSchema": "true"} if adds_columns else {}
         jvm: Any = spark._jvm
         self._jvm = jvm
         self._session: Any = spark._jsparkSession
@@ -178,7 +183,9 @@ class TransactionWrite:
         python_utils = self._jvm.org.apache.spark.api.python.PythonUtils
         where = _where(self._column, self._intervals) if self._replaces else None
         options = self._delta.DeltaOptions(
-            python_utils.toScalaMap({"replaceWhere": where} if where else {}),
+            python_utils.toScalaMap(
+                {**self._options, "replaceWhere": where} if where else self._options
+            ),
             self._session.sessionState().conf(),
         )
         none = self._none()
@@ -294,10 +301,12 @@ class StagedWrite:
         product: str,
         interval_column: str | None,
         intervals: Collection[str],
+        adds_columns: bool,
         staging: Path,
     ) -> None:
         self._spark, self._table, self._product = spark, table, product
         self._column, self._intervals = interval_column, frozenset(intervals)
+        self._options = {"mergeSchema": "true"} if adds_columns else {}
         self._schema = df.schema
         self._before = self._stored()
         self._root = staging / f"{product}-{uuid.uuid4().hex}"
@@ -367,6 +376,7 @@ class StagedWrite:
         for frame in frames[1:]:
             df = df.unionByName(frame)
         writer = df.write.format("delta").mode("overwrite").option("userMetadata", metadata)
+        writer = writer.options(**self._options)
         exists = DeltaTable.isDeltaTable(self._spark, str(self._table))
         where = _where(self._column, keep)
         if exists and where:

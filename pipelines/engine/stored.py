@@ -8,13 +8,15 @@ from typing import Any
 
 from deltalake import DeltaTable
 
+from pipelines.engine.tables import exists
+
 Columns = tuple[tuple[str, str], ...]
 SPARK_NAMES: Mapping[str, str] = {"integer": "int", "long": "bigint", "short": "smallint"}
 
 
 def stored_columns(table: Path) -> Columns | None:
     """Names and Spark SQL types in order; None when there is no table."""
-    if not (table / "_delta_log").is_dir():
+    if not exists(table):  # a killed first batch leaves an empty log folder
         return None
     fields = DeltaTable(str(table), without_files=True).schema().fields
     return tuple((f.name, _spark_type(f.type)) for f in fields)

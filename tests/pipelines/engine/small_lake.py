@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 
 from contracts.catalogue import Catalogue
 from contracts.load import load_catalogue
-from contracts.model import Rule
+from contracts.model import Contract, Rule
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery
 from pipelines.engine.discovery import discover
@@ -111,9 +111,12 @@ class SmallLake:
         """The same lake under a contract with one more rule, or another form of one."""
         contract = self.catalogue[product]
         rules = (*(r for r in contract.rules if r.id != rule.id), rule)
-        changed = contract.model_copy(update={"rules": rules})
-        contracts = {**self.catalogue.contracts, product: changed}
-        return replace(self, catalogue=replace(self.catalogue, contracts=contracts))
+        return self.with_contract(contract.model_copy(update={"rules": rules}))
+
+    def with_contract(self, contract: Contract, **how: Any) -> SmallLake:
+        """The same lake with another form of one contract."""
+        contracts = {**self.catalogue.contracts, contract.product: contract}
+        return replace(self, catalogue=replace(self.catalogue, contracts=contracts), **how)
 
     @property
     def lake(self) -> Lake:

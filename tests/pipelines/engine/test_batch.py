@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from contracts.model import Rule
 from pipelines.engine.rows import DecisionRow
 from tests.pipelines.engine.small_lake import ALL, CLEAN, D1, D2, DIRTY, SmallLake, orders
 
@@ -136,3 +137,13 @@ def test_decisions_survive_every_run(lake: SmallLake) -> None:
     lake.run("silver.order", force=True, dates=(date(2026, 1, 5), date(2026, 1, 5)))
     assert (lake.hashes(), lake.versions()) == before
     assert lake.ids() == expected
+    # Judged again by another rule, what was waived and released is still what stewards decided.
+    other = Rule(
+        id="order.new", kind="range", description="New.", dimension="validity",
+        severity="error", columns=("price",), max="100",
+    )  # fmt: skip
+    ruled = lake.with_rule("silver.order", other)
+    ruled.run("silver.order")
+    row = ruled.state("silver.order", D1)
+    assert (row.state, row.quarantined) == ("quarantine", 6), row.reasons
+    assert ruled.ids() == expected

@@ -72,7 +72,9 @@ def test_a_dimension_moves_only_the_dates_it_changed(spark: SparkSession, lake: 
 
 def test_a_block_holds_and_a_correction_frees(spark: SparkSession, lake: SmallLake) -> None:
     """Invariant 13: a blocked interval keeps what was published, holds the rest, and heals."""
-    before = (lake.rows("silver.order"), lake.rows("gold.order_day"))
+    before = (lake.rows("silver.order", D2), lake.rows("gold.order_day", D2))
+    lake.deliver("order", D1, [r for r in orders(D1, o03="10.00") if r[0] == "o03"], sequence=2,
+                 mode="correction")  # fmt: skip
     doubled = [*orders(D2), ("o03", "p1", "c1", "B", "-1.00", 90, f"{D2} 09:00:00", "", "20260106")]
     lake.deliver("order", D2, doubled, sequence=2)
     summary = lake.run()
@@ -84,7 +86,9 @@ def test_a_block_holds_and_a_correction_frees(spark: SparkSession, lake: SmallLa
     assert [(p, h.waiting_on) for p, h in summary.held] == [("gold.order_day", held.waiting_on)]
     reasons = lake.state("silver.order", D2).reasons
     assert any("order.lots.settled (critical)" in r for r in reasons), reasons
-    assert (lake.rows("silver.order"), lake.rows("gold.order_day")) == before
+    assert (lake.rows("silver.order", D2), lake.rows("gold.order_day", D2)) == before
+    assert lake.ids(D1) == ("o01", "o02", "o03", "o04", "o07", "o08"), "the other day is published"
+    assert len(lake.aside()) == 8
     evidence = lake.aside(interval=D2)
     assert sorted((r["state"], r["row_number"]) for r in evidence) == [
         ("blocked", 1), ("blocked", 2), ("blocked", 3)
@@ -95,7 +99,7 @@ def test_a_block_holds_and_a_correction_frees(spark: SparkSession, lake: SmallLa
     assert {f"{v.product} {v.interval}" for v in freed.verdicts} >= {f"silver.order {D2}"}
     states = lake.states()
     assert states[f"silver.order {D2}"] == states[f"gold.order_day {D2}"] == "published"
-    assert (lake.rows("silver.order"), lake.rows("gold.order_day")) == before
+    assert (lake.rows("silver.order", D2), lake.rows("gold.order_day", D2)) == before
     assert lake.planned() == {}
 
 
@@ -125,3 +129,27 @@ def test_a_withdrawn_interval_is_empty_and_says_so(spark: SparkSession, lake: Sm
         assert "withdrawn" in " ".join(lake.state(product, D2).incomplete_because)
     lake.run(force=True, dates=(date(2026, 1, 6), date(2026, 1, 6)))
     assert lake.ids(D2) == ()
+
+
+@pytest.mark.parametrize("commit", ["held", "staged"])
+def test_a_contract_may_gain_a_column(spark: SparkSession, lake: SmallLake, commit: str) -> None:
+    """DESIGN, stale: a new schema version rebuilds; what is not rebuilt yet stays readable."""
+    contract = lake.catalogue["silver.settle"]
+    more = contract.columns[0].model_copy(update={"name": "memo", "type": "string"})
+    grown = lake.with_contract(
+        contract.model_copy(
+            update={"columns": (*contract.columns[:2], more, *contract.columns[2:])}
+        ),
+        commit=commit,
+    )
+    (stage,) = [s for s in grown.lake.plan(grown.lake.request()) if s.product == "silver.settle"]
+    assert [(c.kind, c.column, c.destructive) for c in stage.schema_changes] == [
+        ("added", "memo", False)
+    ]
+    first = (date(2026, 1, 5), date(2026, 1, 5))
+    grown.run("silver.settle", dates=first)
+    rows = grown.rows("silver.settle")
+    assert [(r["end_lots"], r["memo"]) for r in rows] == [(238, None), (248, None)]
+    grown.run("silver.settle")
+    assert grown.run("silver.settle").idle
+    assert grown.states()[f"silver.settle {D2}"] == "published"
