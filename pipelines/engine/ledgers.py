@@ -33,6 +33,7 @@ from pipelines.engine.rows import (
     ResultRow,
     RunRow,
 )
+from pipelines.engine.tables import exists
 
 R = TypeVar("R")
 PERIOD = "period"
@@ -115,7 +116,7 @@ class Ledgers:
         """As ``read``, but an Arrow table (JSON columns as text)."""
         schema = schema_of(ledger)
         path = self.ops / ledger.name
-        if not (path / "_delta_log").is_dir():
+        if not exists(path):
             return schema.empty_table()
         table = DeltaTable(str(path))
         partitions = None
@@ -137,14 +138,14 @@ class Ledgers:
         with locked(lock_path(self.locks, "ops"), wait_seconds=self.lock_wait_seconds):
             for ledger in LEDGERS:
                 path = self.ops / ledger.name
-                if (path / "_delta_log").is_dir():
+                if exists(path):
                     table = DeltaTable(str(path))
                     _compact(table)
                     table.vacuum(dry_run=False)
 
     def _append(self, ledger: Ledger[Any], rows: Sequence[Any]) -> None:
         path = self.ops / ledger.name
-        table = DeltaTable(str(path)) if (path / "_delta_log").is_dir() else None
+        table = DeltaTable(str(path)) if exists(path) else None
         following = 0 if table is None else table.version() + 1
         if len(rows) >= ROWS_PER_VERSION:
             raise ValueError(f"{len(rows)} rows are too many for one append to {ledger.name}")
