@@ -22,9 +22,10 @@ def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[
 
     from pipelines.engine.ledgers import INTERVAL
     from pipelines.engine.quarantine import quarantine_path
+    from pipelines.engine.tables import exists
 
     path = quarantine_path(lake.settings.home, product)
-    if not (path / "_delta_log").is_dir():
+    if not exists(path):
         return []
     batches: dict[str, set[str]] = {}
     for row in lake.ledgers.read(INTERVAL, where={"product": [product]}):
