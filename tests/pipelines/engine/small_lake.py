@@ -28,6 +28,7 @@ from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
 from pipelines.engine.run import Lake, RunSummary, run
 from pipelines.engine.settings import load_settings
+from pipelines.engine.tables import exists
 from pipelines.sources.landing import land
 from quality.hashing import EMPTY, portable_hash_sql
 
@@ -229,7 +230,7 @@ class SmallLake:
     def rows(self, product: str, interval: str | None = None) -> list[dict[str, Any]]:
         """Published rows as delta-rs reads them, in key order."""
         path = self.lake.settings.table(product)
-        if not (path / "_delta_log").is_dir():
+        if not exists(path):
             return []
         contract = self.catalogue[product]
         found: list[dict[str, Any]] = DeltaTable(str(path)).to_pyarrow_table().to_pylist()
@@ -244,7 +245,7 @@ class SmallLake:
     def aside(self, product: str = "silver.order", interval: str = D1) -> list[dict[str, Any]]:
         """Quarantined rows that count: those of the batch the ledger names."""
         path = quarantine_path(self.home, product)
-        if not (path / "_delta_log").is_dir():
+        if not exists(path):
             return []
         attempt = self.lake.state().records[product][interval].attempt
         assert attempt is not None
@@ -258,7 +259,7 @@ class SmallLake:
     def hash(self, product: str) -> str:
         """The portable hash of one product, by DuckDB over delta-rs' rows."""
         path = self.lake.settings.table(product)
-        if not (path / "_delta_log").is_dir():
+        if not exists(path):
             return EMPTY
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone='UTC'")
