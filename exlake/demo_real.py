@@ -121,21 +121,28 @@ def _show_found(found: list[Found], catalogue: Catalogue, console: Console) -> N
 
 
 def _show_ties(lake: Lake, console: Console) -> None:
-    """How totals tie to the sources: every reconciliation, by product and rule."""
+    """How totals tie to the sources: each kind of published total beside what the lake holds."""
     from rich.table import Table
 
-    from pipelines.engine.ledgers import RESULT
+    from pipelines.external.ties import ties
 
-    newest = {
-        (r.product, r.interval, r.rule_id): r
-        for r in lake.ledgers.read(RESULT)
-        if r.kind in ("reconcile", "row_count")
-    }
-    if not newest:
+    found = ties(lake.settings)
+    if not found:
         return
     table = Table(box=None, pad_edge=False, header_style="bold", title="Totals against sources")
-    for column in ("product", "interval", "rule", "outcome", "expected", "actual"):
+    for column in ("product", "interval", "total"):
         table.add_column(column)
-    for (product, interval, rule), r in sorted(newest.items()):
-        table.add_row(product, interval, rule, r.outcome, r.expected or "", r.actual or "")
+    for column in ("figures", "equal", "published", "counted"):
+        table.add_column(column, justify="right")
+    for tie in found:
+        table.add_row(
+            tie.product,
+            tie.interval,
+            tie.what,
+            str(tie.lists),
+            str(tie.ties) if tie.holds else f"[bold red]{tie.ties}[/]",
+            f"{tie.published:,.0f}",
+            f"{tie.counted:,.0f}",
+        )
     console.print(table)
+    console.print("Excerpts publish totals of rows they leave out: nothing there to tie.")
