@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.engine.delivery import effective
 from pipelines.engine.ledgers import DELIVERY, RESULT, Ledgers
 from pipelines.engine.settings import Settings, load_settings
+from pipelines.engine.tables import exists
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -219,7 +220,7 @@ def _connection(settings: Settings) -> DuckDBPyConnection:
     ids = ", ".join(f"'{i}'" for i in sorted(counting)) or "''"
     for layer in ("silver", "bronze"):
         for path in sorted((settings.home / layer).glob("*")):
-            if not (path / "_delta_log").is_dir():
+            if not exists(path):
                 continue
             files = DeltaTable(str(path)).file_uris()
             if files:
