@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 WHOLE = (
     "tests/pipelines/simulation/",
+    "tests/pipelines/engine/test_kills.py",
     "tests/pipelines/sources/test_fuzz.py",
     "tests/pipelines/external/test_real_files.py",
     "tests/catalog/test_publish.py",
