@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(2100)]
 ROOT = Path(__file__).resolve().parents[2]
 DATES = ("2026-01-05", "2026-01-06")
 CHAIN = ("reference", "trading_day", "external", "marts", "publish")
-PATIENCE = 1200.0
+PATIENCE = 1800.0
 
 
 def free_port() -> int:
