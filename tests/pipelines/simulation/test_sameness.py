@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -31,6 +34,24 @@ def test_continuing_equals_one_run(tmp_path: Path) -> None:
     simulate(tmp_path / "b" / "inbox", days[3:], SEED, "tiny", dirty="demo")
     simulate(tmp_path / "b" / "inbox", days[3:4], SEED, "tiny", dirty="demo")
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
+
+
+def test_machine_does_not_matter(tmp_path: Path) -> None:
+    """One core, another hash seed and another time zone: the same bytes."""
+    days = trade_dates(2)
+    simulate(tmp_path / "here" / "inbox", days, SEED, "tiny", dirty=0.5)
+    program = (
+        "import os, sys; from datetime import date; from pathlib import Path\n"
+        "if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "from pipelines.simulation.world import simulate\n"
+        "days = [date.fromisoformat(d) for d in sys.argv[2:]]\n"
+        f"simulate(Path(sys.argv[1]), days, {SEED}, 'tiny', dirty=0.5)\n"
+    )
+    other = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "America/New_York"}
+    there = tmp_path / "there" / "inbox"
+    command = [sys.executable, "-c", program, str(there), *(d.isoformat() for d in days)]
+    subprocess.run(command, check=True, env=other, cwd=Path(__file__).resolve().parents[3])
+    assert digests(tmp_path / "here") == digests(tmp_path / "there")
 
 
 def test_seed_changes_the_world(home: Path, tmp_path: Path) -> None:
