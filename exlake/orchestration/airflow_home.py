@@ -53,8 +53,12 @@ def environment(settings: Settings) -> dict[str, str]:
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "exlake=INFO",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-    if (config := Path("exlake.toml")).is_file():
-        env.setdefault("EXLAKE_CONFIG", str(config.absolute()))
+    # Airflow's parts run in another folder: relative paths would mean something else there.
+    if (config := Path(os.environ.get("EXLAKE_CONFIG", "exlake.toml"))).is_file():
+        env["EXLAKE_CONFIG"] = str(config.absolute())
+    for key in ("inbox_dir", "contracts_dir", "jars_dir"):
+        if (path_set := getattr(settings, key)) is not None:
+            env[f"EXLAKE_{key.upper()}"] = str(path_set)
     return env
 
 
