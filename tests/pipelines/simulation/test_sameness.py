@@ -42,7 +42,8 @@ def test_machine_does_not_matter(tmp_path: Path) -> None:
     simulate(tmp_path / "here" / "inbox", days, SEED, "tiny", dirty=0.5)
     program = (
         "import os, sys; from datetime import date; from pathlib import Path\n"
-        "if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "pin = getattr(os, 'sched_setaffinity', None)\n"
+        "pin and pin(0, [min(os.sched_getaffinity(0))])\n"
         "from pipelines.simulation.world import simulate\n"
         "days = [date.fromisoformat(d) for d in sys.argv[2:]]\n"
         f"simulate(Path(sys.argv[1]), days, {SEED}, 'tiny', dirty=0.5)\n"
