@@ -30,7 +30,8 @@ EXAMPLES: dict[str, str] = {
         "SELECT trade_date, commodity_id, sum(open_interest_lots) AS lots, "
         "sum(open_interest_lots) - lag(sum(open_interest_lots)) OVER "
         "(PARTITION BY commodity_id ORDER BY trade_date) AS change "
-        "FROM gold.market_daily GROUP BY ALL ORDER BY abs(change) DESC NULLS LAST LIMIT 10"
+        "FROM gold.market_daily GROUP BY trade_date, commodity_id "
+        "ORDER BY abs(change) DESC NULLS LAST LIMIT 10"
     ),
 }
 """Question -> SQL that a person can paste; a test runs each of them."""
