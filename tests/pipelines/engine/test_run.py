@@ -127,7 +127,7 @@ def test_a_withdrawn_interval_is_empty_and_says_so(spark: SparkSession, lake: Sm
     assert lake.rows("gold.order_day", D2) == []
     for product in ("silver.order", "gold.order_day"):
         assert "withdrawn" in " ".join(lake.state(product, D2).incomplete_because)
-    lake.run(force=True, dates=(date(2026, 1, 6), date(2026, 1, 6)))
+    lake.run("silver.order", force=True, dates=(date(2026, 1, 6), date(2026, 1, 6)))
     assert lake.ids(D2) == ()
 
 
