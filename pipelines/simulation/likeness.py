@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 TOLERANCE: Final = {"gaps": 0.30, "sizes": 0.35, "lots a snapshot": 0.45}
-"""Largest distance that still counts as alike (chosen before the last tuning, held by the test)."""
+"""Set after the distances were seen: the test that holds them guards against drift, no more."""
 CANCEL_RATIO: Final = (0.35, 0.90)
 """Client cancels per new order; the LOBSTER sample has 0.78."""
 _LIQUID: Final = 12
