@@ -56,6 +56,8 @@ def run_demo(scale: str, seed: int) -> None:
     began = time.monotonic()
     lake = open_lake()
     os.environ["EXLAKE_HOME"] = str(lake.settings.home)
+    # A few small days: compiling less is quicker than compiling well.
+    os.environ.setdefault("EXLAKE_JVM_COMPILER", "quick")
     console = stage.terminal()
     done = _load(lake.settings, seed, scale)
     if runs := pending(lake, done):

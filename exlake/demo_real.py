@@ -50,6 +50,8 @@ def run_demo_real(data: Path) -> None:
         raise NoRealDataError(data)
     # The DAGs' tasks read the settings themselves: this process's environment is how they learn.
     os.environ["EXLAKE_HOME"] = str(settings.home.with_name(settings.home.name + "-real"))
+    # A few small days: compiling less is quicker than compiling well.
+    os.environ.setdefault("EXLAKE_JVM_COMPILER", "quick")
     os.environ["EXLAKE_INBOX_DIR"] = str(data.absolute())
     lake = open_lake()
     console = stage.terminal()
