@@ -21,7 +21,7 @@ from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.plan import Held, Planned, ProductPlan, Reason, Request, Restated
 from pipelines.engine.repair import lineage_of, repair
-from pipelines.engine.rows import IntervalRow, ResultRow, RunRow
+from pipelines.engine.rows import IntervalRow, RunRow
 from pipelines.engine.staleness import plan_product
 from pipelines.engine.state import State, load_state
 
@@ -154,8 +154,7 @@ class _Runner:
         mended = repair(
             self.lake.ledgers, self.lake.settings.home, self.lake.graph.built, state, started
         )
-        if mended:
-            state = state.with_rows(mended)
+        state = state.with_rows(mended)
         outcomes: list[BatchOutcome] = []
         failures: list[Failure] = []
         rows: list[IntervalRow] = []
@@ -234,11 +233,11 @@ class _Runner:
         for _ in range(ROUNDS):
             stage = self._plan(product, state, request)
             turn.last = stage
-            if stage.idle and request.force:
+            if stage.idle and not request.force:
+                break
+            if stage.idle:
                 request = replace(self.request, force=False)
                 continue
-            if stage.idle:
-                break
             rebuild = bool(stage.will_run)
             batch = self._next(product, stage.will_run or stage.judge_again)
             rows = self._batch(product, state, batch, rebuild, turn)
@@ -299,8 +298,7 @@ class _Runner:
         return list(outcome.rows)
 
     def _failed(self, state: State, product: str, plan: Planned, error: Exception) -> IntervalRow:
-        node = self.lake.graph.nodes[product]
-        record = state.record(product, plan.interval)
+        node, record = self.lake.graph.nodes[product], state.record(product, plan.interval)
         stored = record.published if record else None
         return IntervalRow(
             product=product,
@@ -364,19 +362,19 @@ class _Runner:
         """Append every ledger once. A run that did nothing leaves no trace."""
         if not rows:
             return
-        ended = self.now()
-        results: list[ResultRow] = [row for outcome in outcomes for row in outcome.results]
+        ended, dates = self.now(), self.request.dates
         lineage = [
             line
-            for outcome in outcomes
-            for row in outcome.rows
-            for line in lineage_of(row, outcome.input_versions, ended, outcome.batch_id)
+            for o in outcomes
+            for row in o.rows
+            for line in lineage_of(row, o.input_versions, ended, o.batch_id)
         ]
         first = failures[0].error if failures else None
-        dates = self.request.dates
         reach("before-ledger")
         # Intervals go after what describes them: once they are there, nothing is repaired.
-        self.lake.ledgers.append((RESULT, results), (LINEAGE, lineage))
+        self.lake.ledgers.append(
+            (RESULT, [row for o in outcomes for row in o.results]), (LINEAGE, lineage)
+        )
         reach("results-appended")
         self.lake.ledgers.append((INTERVAL, rows))
         reach("ledger-appended")
