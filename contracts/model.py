@@ -26,8 +26,18 @@ ROW_KINDS = frozenset(
 )
 TABLE_KINDS = frozenset({"row_count", "reconcile", "freshness"})
 RuleKind = Literal[
-    "not_null", "unique", "range", "codes", "matches", "parsed", "expression", "reference", "rows",
-    "row_count", "reconcile", "freshness",
+    "not_null",
+    "unique",
+    "range",
+    "codes",
+    "matches",
+    "parsed",
+    "expression",
+    "reference",
+    "rows",
+    "row_count",
+    "reconcile",
+    "freshness",
 ]
 
 
