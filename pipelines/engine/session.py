@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from pipelines.engine.settings import Settings
 
+QUICK = " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+"""One compiler only. Its default code cache of 48 MB is too small for Spark: a JVM that fills it
+dies with "Out of space in CodeCache"."""
+
 
 class MissingJarsError(TerminalError):
     """Raised when the Delta jars are not where set-up puts them."""
@@ -68,7 +72,7 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.driver.extraJavaOptions": (
             f"-Dderby.system.home={scratch} -Dlog4j2.configurationFile={_log_settings()}"
             " -XX:+UseParallelGC"
-            + (" -XX:TieredStopAtLevel=1" if settings.jvm_compiler == "quick" else "")
+            + (QUICK if settings.jvm_compiler == "quick" else "")
         ),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),
