@@ -55,8 +55,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in jars))
         .config(
             "spark.driver.extraJavaOptions",
-            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-            f" -Dderby.system.home={home}",
+            f"-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Dderby.system.home={home}",
         )
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
         .config(

@@ -71,8 +71,7 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.executor.extraClassPath": class_path,
         "spark.driver.extraJavaOptions": (
             f"-Dderby.system.home={scratch} -Dlog4j2.configurationFile={_log_settings()}"
-            " -XX:+UseParallelGC"
-            + (QUICK if settings.jvm_compiler == "quick" else "")
+            " -XX:+UseParallelGC" + (QUICK if settings.jvm_compiler == "quick" else "")
         ),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),

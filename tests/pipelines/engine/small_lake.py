@@ -123,7 +123,7 @@ class SmallLake:
     def lake(self) -> Lake:
         """The engine's view of it."""
         spark_options = {
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
             # Compiling code for a dozen rows costs a third of the time.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
