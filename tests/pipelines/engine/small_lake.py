@@ -27,6 +27,7 @@ from pipelines.engine.ledgers import DECISION, INTERVAL, LINEAGE, RESULT, Ledger
 from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
 from pipelines.engine.run import Lake, RunSummary, run
+from pipelines.engine.session import QUICK
 from pipelines.engine.settings import load_settings
 from pipelines.engine.tables import exists
 from pipelines.sources.landing import land
@@ -123,7 +124,7 @@ class SmallLake:
     def lake(self) -> Lake:
         """The engine's view of it."""
         spark_options = {
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m",
+            "spark.driver.extraJavaOptions": QUICK.strip(),
             # Compiling code for a dozen rows costs a third of the time.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
