@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from pipelines.engine.calendar import DateOutsideCalendarError
 from pipelines.engine.job import same
-from pipelines.engine.pins import ABSENT
 from pipelines.engine.plan import Plan, Request, describe_schema
 from pipelines.engine.rows import DecisionRow, IntervalRow
 from pipelines.engine.staleness import plan
@@ -354,69 +351,11 @@ def test_plans_are_plain_values() -> None:
     assert first == {"interval": "all", "reasons": [{"why": "new", "detail": "never built"}]}
 
 
-# --- any history ends the same -------------------------------------------------------------------
-
-EVENTS = st.lists(
-    st.tuples(
-        st.sampled_from(["client", "trade", "position", "quote"]),
-        st.integers(0, 3),
-        st.sampled_from(["full", "correction", "part"]),
-        st.integers(0, 2),
-    ),
-    max_size=14,
-)
-RUNS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=5)
-
-
-def _deliver(world: World, events: list[tuple[str, int, str, int]]) -> None:
-    for dataset, day, mode, content in events:
-        world.deliver(dataset, DAYS[day], f"{dataset}{content}", mode=mode)
-
-
-@settings(max_examples=60, deadline=None)
-@given(EVENTS, RUNS, st.integers(0, 14))
-def test_any_order_of_runs_ends_in_the_same_content(
-    events: list[tuple[str, int, str, int]], runs: list[tuple[int, int, bool]], cut: int
-) -> None:
-    """Invariant 3: runs of any range and product, between any deliveries, converge."""
-    straight, winding = World(), World()
-    _deliver(straight, events)
-    straight.run()
-    _deliver(winding, events[:cut])
-    for first, length, gold in runs:
-        start = date.fromisoformat(DAYS[first])
-        end = min(start + timedelta(length), date.fromisoformat(DAYS[-1]))
-        winding.run((start, end), ["gold.day", "gold.change"] if gold else None)
-    _deliver(winding, events[cut:])
-    found = plan(winding.request(), winding.state)
-    assert set(winding.run()) <= found.touched(), "run does nothing outside of the plan"
-    assert winding.content() == straight.content()
-    assert plan(winding.request(), winding.state).idle
-    assert plan(straight.request(), straight.state).idle
-
-
-@settings(max_examples=60, deadline=None)
-@given(EVENTS, st.sets(st.tuples(st.sampled_from(BUILT), st.integers(0, 3)), max_size=3))
-def test_nothing_is_built_from_a_blocked_interval(
-    events: list[tuple[str, int, str, int]], blocking: set[tuple[str, int]]
-) -> None:
-    """Whatever is blocked, everything downstream is held or absent, and resumes to the same end."""
-    blocked = {(p, "all" if p == "silver.client" else DAYS[d]) for p, d in blocking}
-    world = World(verdict=lambda p, i, c: "blocked" if (p, i) in blocked else "published")
-    _deliver(world, events)
+def test_an_empty_change_file_is_no_new_input_of_a_dimension() -> None:
+    """A day on which nothing changed leaves the dimension fresh; emptying a day does not."""
+    world = _world()
     world.run()
-    content = world.content()
-    assert not blocked & set(content)
-    for row in world.rows:
-        if row.readable:
-            read = [p for p in row.inputs if p.fingerprint != ABSENT]
-            sources = {(p.product, "all" if p.at == "as_of" else p.at) for p in read}
-            assert not blocked & sources
-    assert world.run() == [], "a second run with the same verdicts builds nothing"
-    world.verdict = World.verdict
-    world.graph = exchange(versions={p: 2 for p, _ in blocking})
-    world.run()
-    straight = World(graph=world.graph)
-    _deliver(straight, events)
-    straight.run()
-    assert world.content() == straight.content()
+    world.deliver("client", DAYS[3], "header only", rows=0)
+    assert not _plan(world)["silver.client"].will_run
+    world.deliver("client", DAYS[1], "sent again, empty", rows=0)
+    assert [p.interval for p in _plan(world)["silver.client"].will_run] == ["all"]
