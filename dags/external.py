@@ -31,7 +31,7 @@ with DAG(
     dag_id="external",
     schedule=schedule.AFTER_REFERENCE,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=schedule.DATES_WAITING,
     default_args=schedule.DEFAULTS,
     params=schedule.PARAMS,
     tags=["exlake", "silver", "external"],

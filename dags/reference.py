@@ -32,7 +32,7 @@ with DAG(
     dag_id="reference",
     schedule=schedule.AFTER_CLOSE,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=schedule.DATES_WAITING,
     default_args=schedule.DEFAULTS,
     params=schedule.PARAMS,
     tags=["exlake", "silver", "reference"],

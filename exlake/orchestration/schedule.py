@@ -31,6 +31,10 @@ EXCHANGE_TIME = "Asia/Shanghai"
 SPARK = "spark"
 """The pool of one slot: one Spark process at a time on one machine."""
 
+DATES_WAITING = 16
+"""Dates of a landing DAG that may be open at once: one that waits for its files, possibly for
+hours, must not stop another. The pool still builds one at a time."""
+
 REFERENCE = Asset(name="reference", uri="exlake://silver/reference")
 TRADING_DAY = Asset(name="trading_day", uri="exlake://silver/trading_day")
 EXTERNAL = Asset(name="external", uri="exlake://silver/external")

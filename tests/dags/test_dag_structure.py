@@ -52,7 +52,14 @@ def test_every_dag_file_loads(dag_bag: Any) -> None:
         assert dag.doc_md
         assert all(task.owner == "data-platform" for task in dag.tasks)
         assert dag.catchup is False
-        assert dag.max_active_runs == 1
+
+
+def test_a_date_that_waits_for_its_files_stops_no_other(dag_bag: Any) -> None:
+    """DAGs that wait for deliveries take several dates at once; only one of them builds."""
+    for name, dag in dag_bag.dags.items():
+        waits = "land" in dag.task_ids
+        assert (dag.max_active_runs > 1) is waits, name
+        assert not waits or dag.get_task("build").pool == "spark"
 
 
 def test_structure_is_the_reviewed_one(dag_bag: Any) -> None:

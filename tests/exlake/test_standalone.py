@@ -64,10 +64,10 @@ class Airflow:
         with self.opener.open(request, timeout=30) as answer:
             return json.load(answer)
 
-    def states(self) -> dict[tuple[str, str], str]:
-        """(dag, partition key) -> state of its run."""
+    def runs(self) -> list[tuple[str, str, str]]:
+        """(dag, partition key, state) of every run; today's own schedule makes some, too."""
         runs = self.call("/api/v2/dags/~/dagRuns?limit=100")["dag_runs"]
-        return {(r["dag_id"], r["partition_key"]): r["state"] for r in runs}
+        return [(r["dag_id"], r["partition_key"], r["state"]) for r in runs]
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +100,15 @@ def test_the_scheduler_carries_two_dates_from_the_first_dag_to_publish(airflow: 
     wanted = {(dag, day) for dag in CHAIN for day in DATES}
     states: dict[tuple[str, str], str] = {}
     while time.monotonic() - began < PATIENCE:
-        states = airflow.states()
+        states = {(dag, day): state for dag, day, state in airflow.runs()}
         if wanted <= {run for run, state in states.items() if state in ("success", "failed")}:
             break
         time.sleep(3)
     assert {run: states.get(run) for run in sorted(wanted)} == dict.fromkeys(
         sorted(wanted), "success"
     )
-    assert set(states) == wanted, "one run per DAG and date, and no other"
+    ours = [dag for dag, day, _ in airflow.runs() if day in DATES]
+    assert sorted(ours) == sorted(CHAIN * len(DATES)), "one run per DAG and date"
     with duckdb.connect(str(airflow.home / "publish" / "analyst.duckdb"), read_only=True) as mart:
         found = mart.execute(
             "SELECT DISTINCT trade_date::VARCHAR FROM gold.market_daily"
