@@ -39,6 +39,23 @@ class Legs:
 
 
 @dataclass(frozen=True)
+class Forced:
+    """Positions reduced by force at a limit price (ticks), from what was held since yesterday."""
+
+    contract: NDArray[np.int32]
+    account: NDArray[np.int32]
+    side: NDArray[np.int8]
+    lots: NDArray[np.int64]
+    price: NDArray[np.int64]
+
+    @staticmethod
+    def nothing() -> Forced:
+        """No forced reduction, as on nearly every date."""
+        none = NOTHING_HELD
+        return Forced(none.contract, none.account, none.side, none.lots, none.lots)
+
+
+@dataclass(frozen=True)
 class Book:
     """Positions of the date: one row per contract, account and side (0 long, 1 short).
 
@@ -119,22 +136,25 @@ def clear(
     settle: NDArray[np.int64],
     clients: int,
     transfers: Held | None = None,
+    forced: Forced | None = None,
 ) -> Book:
     """Return the positions at the end of the date.
 
     ``transfers`` are lots that move between accounts at the settlement price (negative lots
-    leave). Contracts whose last trade date this is end: whole delivery units are delivered, the
-    rest expires, both settled at the settlement price.
+    leave); ``forced`` leaves at its own price. Contracts whose last trade date this is end: whole
+    delivery units are delivered, the rest expires, both settled at the settlement price.
     """
     accounts = clients * ACCOUNTS_PER_CLIENT
     leg_side = np.where(legs.offset == 0, legs.side, 1 - legs.side).astype(np.int8)
     moved = transfers or NOTHING_HELD
+    cut = forced or Forced.nothing()
     code_held = _code(held.contract, held.account, held.side, accounts)
     code_leg = _code(legs.contract, legs.account, leg_side, accounts)
     code_moved = _code(moved.contract, moved.account, moved.side, accounts)
     codes = np.unique(np.concatenate([code_held, code_leg, code_moved]))
     at_held, at_leg = np.searchsorted(codes, code_held), np.searchsorted(codes, code_leg)
     at_moved = np.searchsorted(codes, code_moved)
+    at_cut = np.searchsorted(codes, _code(cut.contract, cut.account, cut.side, accounts))
     rows = len(codes)
     side = (codes % 2).astype(np.int8)
     account = (codes // 2 % accounts).astype(np.int32)
@@ -155,19 +175,23 @@ def clear(
         at_leg[line], legs.offset[line], legs.price[line], legs.lots[line],
         board.prev_settle[legs.contract[line]], rows,
     )  # fmt: skip
+    # What is cut leaves at the limit price instead of the settlement price.
+    total[at_cut] += sign[at_cut] * cut.lots * (cut.price - settle[cut.contract])
+    realised[at_cut] += cut.lots * (cut.price - board.prev_settle[cut.contract])
     close_profit = sign * realised * value
     holding_profit = total * value - close_profit
 
     leaving = np.zeros((rows, 5), np.int64)
     leaving[:, 0] = _sum(at_moved, np.maximum(moved.lots, 0), rows)
     leaving[:, 1] = _sum(at_moved, np.maximum(-moved.lots, 0), rows)
-    lots = prev + opened - closed + leaving[:, 0] - leaving[:, 1]
+    leaving[at_cut, 4] = cut.lots
+    lots = prev + opened - closed + leaving[:, 0] - leaving[:, 1] - leaving[:, 4]
     ending = np.array([c.last_trade_date == board.trade_date for c in board.contracts])
     for index in np.flatnonzero(ending):
         unit = board.commodities[board.commodity[index]].delivery_unit_lots
         cash = board.commodities[board.commodity[index]].last_trade_rule == "LAST_MONDAY"
         _deliver(np.flatnonzero(contract == index), side, lots, leaving, 0 if cash else unit)
-    lots = lots - leaving[:, 2] - leaving[:, 3] - leaving[:, 4]
+    lots = lots - leaving[:, 2] - leaving[:, 3]
     payment = -sign * leaving[:, 2] * settle[contract] * value
     hedged = account % ACCOUNTS_PER_CLIENT == HEDGE
     specs = [board.commodities[i] for i in board.commodity]

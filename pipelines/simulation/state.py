@@ -30,7 +30,9 @@ class WorldState:
     """The end of one trade date.
 
     Positions are one row per contract, account (client and hedge flag) and side (0 long,
-    1 short). Prices are ticks of the contract, money is in 0.01 CNY.
+    1 short). Prices are ticks of the contract, money is in 0.01 CNY. ``lock_streak`` counts per
+    contract the dates in a row at one price limit, signed; ``receipts`` is the table of
+    ``receipts.Receipts``.
     """
 
     seed: int
@@ -52,6 +54,17 @@ class WorldState:
     rank_lots: NDArray[np.int64]
     stock: NDArray[np.int64]
     contact_version: NDArray[np.int32]
+    lock_streak: NDArray[np.int8]
+    client_balance: NDArray[np.int64]
+    client_margin: NDArray[np.int64]
+    receipts: NDArray[np.int64]
+    next_receipt: int
+
+    @property
+    def streaks(self) -> dict[str, int]:
+        """Dates in a row at one price limit by contract, signed."""
+        names = self.contract_id
+        return {str(n): int(s) for n, s in zip(names, self.lock_streak, strict=True)}
 
     def save(self, folder: Path) -> Path:
         """Write the state as ``state-<date>.npz`` with fixed member times, and return its path."""
@@ -76,7 +89,7 @@ class WorldState:
 
 
 def load_state(path: Path) -> WorldState:
-    """Read a state written by ``WorldState.save``."""
+    """Read a state written by ``WorldState.save``. Raises WorldMismatchError."""
     with zipfile.ZipFile(path) as archive:
         scalars = json.loads(archive.read("world.json"))
         values: dict[str, Any] = {
@@ -84,6 +97,11 @@ def load_state(path: Path) -> WorldState:
             for name in archive.namelist()
             if name.endswith(".npy")
         }
+    if {*scalars, *values} != {field.name for field in fields(WorldState)}:
+        raise WorldMismatchError(
+            f"{path} was written by another version of the simulation.",
+            next_step="use another home, or simulate this world again from its start.",
+        )
     for name in ("start", "trade_date"):
         scalars[name] = date.fromisoformat(scalars[name])
     return WorldState(**scalars, **values)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.bank import client_money, flow_records
+from pipelines.simulation.bank_files import bank_deliveries
 from pipelines.simulation.board import Board, Quote, make_board
 from pipelines.simulation.cases import staged_records, threshold_records
 from pipelines.simulation.clearing import Book, clear, make_legs, settlement_prices
@@ -22,6 +24,15 @@ from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import check_dirty, deliver_pending, soil
 from pipelines.simulation.flow import Activity, Profile, activity, draw_orders
 from pipelines.simulation.holdings import Held
+from pipelines.simulation.limit_lock import (
+    Lock,
+    draw_forced,
+    forced_records,
+    lock_orders,
+    lock_streak,
+    locked_path,
+    staged_lock,
+)
 from pipelines.simulation.market import MarketDay, run_market
 from pipelines.simulation.market_data import RealPrices, load_real_prices
 from pipelines.simulation.news import write_news
@@ -32,7 +43,10 @@ from pipelines.simulation.people import People, draw_people
 from pipelines.simulation.prices import Path as PricePath
 from pipelines.simulation.prices import draw_path
 from pipelines.simulation.public_files import MemberLots, member_lots, public_deliveries
+from pipelines.simulation.quote_requests import quote_request_delivery
 from pipelines.simulation.rates import plan_day
+from pipelines.simulation.receipt_files import warehouse_deliveries
+from pipelines.simulation.receipts import move_stock, opening_receipts, receipts_of
 from pipelines.simulation.reference_files import contact_version, reference_deliveries
 from pipelines.simulation.scale import Scale, scale_named
 from pipelines.simulation.scene import Case, Scene
@@ -149,15 +163,21 @@ def _simulate_day(
     count = len(make_board(day, {}).commodities)
     people = draw_people(seed, scale, count, start)
     board, held, known = _morning(seed, scale, day, people, state)
-    paths, profiles = _prices(seed, board, real)
+    number = len(TradingCalendar.default().between(start, day))
+    lock = None if real else staged_lock(seed, number)
+    paths, profiles = _prices(seed, board, real, lock)
     busy = replace(activity(board), profiles=profiles)
-    market, staged = _trade(seed, scale, board, people, start, held, paths, busy)
+    market, staged = _trade(seed, scale, board, people, start, held, paths, busy, lock)
     settle = settlement_prices(board, market.stats)
     legs = make_legs(board, market)
     positions = clear(board, held, legs, settle, people.clients)
     moved = draw_transfers(stream(seed, day, "transfers"), board, people, positions)
     if len(moved.lots):
         positions = clear(board, held, legs, settle, people.clients, moved)
+    streak = lock_streak(board, market.stats, {} if state is None else state.streaks)
+    forced = draw_forced(stream(seed, day, "forced"), board, people, positions, streak)
+    if len(forced.lots):
+        positions = clear(board, held, legs, settle, people.clients, moved, forced)
     interest = _open_interest(board, positions)
     funds = member_funds(
         positions,
@@ -165,17 +185,33 @@ def _simulate_day(
         None if state is None else state.member_balance,
         None if state is None else state.member_margin,
     )
+    money, paid, flows = client_money(
+        stream(seed, day, "bank"),
+        board,
+        people,
+        positions,
+        None if state is None else state.client_balance,
+        None if state is None else state.client_margin,
+    )
     contact = np.zeros(people.clients, np.int32) if state is None else state.contact_version
     contact, changed = contact_version(seed, day, people, contact, first_day=first)
     before = _ranks_before(board, people, held, state)
     now = member_lots(board, legs, positions, people)
     stock_before = opening_stock(seed, start, scale) if state is None else state.stock
-    stock = _move_stock(stream(seed, day, "stock"), board, stock_before)
+    receipts = (
+        opening_receipts(stream(seed, None, "receipts"), board, people, stock_before)
+        if state is None
+        else receipts_of(state.receipts)
+    )
+    depot = move_stock(
+        stream(seed, day, "stock"), board, people, positions, receipts, stock_before,
+        len(receipts) + 1 if state is None else state.next_receipt,
+    )  # fmt: skip
     news = write_news(
         stream(seed, day, "news"),
         board,
         _moves(board, settle),
-        (stock - stock_before).sum(axis=(1, 2)),
+        (depot.stock - stock_before).sum(axis=(1, 2)),
         scale.name,
     )
     deliveries = [
@@ -185,10 +221,13 @@ def _simulate_day(
             board, market, positions, funds, settle, interest, people, first_day=first
         ),
         *public_deliveries(
-            board, market, settle, interest, now, before, people, stock, stock_before
+            board, market, settle, interest, now, before, people, depot.stock, stock_before
         ),
         tick_delivery(stream(seed, day, "ticks"), board, market),
         news.delivery,
+        quote_request_delivery(stream(seed, day, "quotes"), board, market, busy, people),
+        *bank_deliveries(board, paid, money, people, first_day=first),
+        *warehouse_deliveries(board, depot, people),
     ]
     rank_contract, rank_member, rank_lots = now.compact()
     ids = np.array(board.contract_id)
@@ -211,13 +250,20 @@ def _simulate_day(
         rank_contract=ids[rank_contract],
         rank_member=rank_member.astype(np.int32),
         rank_lots=rank_lots,
-        stock=stock,
+        stock=depot.stock,
         contact_version=contact,
+        lock_streak=streak,
+        client_balance=money.balance,
+        client_margin=money.margin,
+        receipts=depot.remembered(),
+        next_receipt=depot.next_number,
     )
     truth = [
         *(group_records(people) if first else []),
         *staged_records(board, market, people, staged),
         *threshold_records(board, market, people, staged, positions),
+        *forced_records(board, people, forced, streak),
+        *flow_records(people, paid, flows),
         *news.truth,
     ]
     return _Made(
@@ -240,6 +286,7 @@ def _trade(
     held: Held,
     paths: tuple[PricePath, ...],
     busy: Activity,
+    lock: Lock | None,
 ) -> tuple[MarketDay, tuple[Case, ...]]:
     """Draw the day's order flow and match it; the unsorted flow is gone when this returns."""
     day = board.trade_date
@@ -259,6 +306,7 @@ def _trade(
         ),
     )
     flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
+    flow = lock_orders(stream(seed, day, "limit-lock"), board, flow, lock)
     return run_market(board, flow, paths, busy, people.owner, _by_contract(held)), staged
 
 
@@ -296,14 +344,17 @@ def _morning(
 
 
 def _prices(
-    seed: int, board: Board, real: RealPrices | None
+    seed: int, board: Board, real: RealPrices | None, lock: Lock | None
 ) -> tuple[tuple[PricePath, ...], dict[int, Profile]]:
     paths: list[PricePath] = []
     profiles: dict[int, Profile] = {}
     for index, (c, hours) in enumerate(zip(board.commodities, board.sessions, strict=True)):
         rng = stream(seed, board.trade_date, f"price-{c.commodity_id}")
         path = real.path(rng, c, board.trade_date, hours) if real else None
-        paths.append(path or draw_path(rng, c, hours.trading_time))
+        path = path or draw_path(rng, c, hours.trading_time)
+        if lock is not None and lock.commodity_id == c.commodity_id:
+            path = locked_path(lock, c, hours)
+        paths.append(path)
         profile = real.profile(c, board.trade_date, hours) if real else None
         if profile is not None:
             profiles[index] = profile
@@ -337,17 +388,6 @@ def _ranks_before(board: Board, people: People, held: Held, state: WorldState | 
     listed = at >= 0
     lots[at[listed], state.rank_member[listed]] = state.rank_lots[listed]
     return MemberLots(lots)
-
-
-def _move_stock(
-    rng: np.random.Generator, board: Board, before: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    unit = np.array([max(c.stock_per_lot, 1) for c in board.commodities])[:, None, None]
-    drift = rng.normal(0.0, 0.012, len(before))[:, None, None]
-    noise = rng.normal(0.0, 0.02, before.shape) * (rng.random(before.shape) < 0.4)
-    moved = np.round(before * (drift * (noise != 0) + noise) / unit).astype(np.int64) * unit
-    after: NDArray[np.int64] = np.maximum(before + moved, 0)
-    return after
 
 
 def _moves(board: Board, settle: NDArray[np.int64]) -> NDArray[np.float64]:

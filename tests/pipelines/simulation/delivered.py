@@ -24,12 +24,13 @@ def trade_dates(count: int, start: date = START) -> tuple[date, ...]:
 
 _MONEY = (
     "margin", "close_profit", "holding_profit", "fee", "prev_balance", "deposit", "withdrawal",
-    "delivery_payment", "balance", "available", "turnover",
+    "delivery_payment", "balance", "available", "turnover", "amount",
 )  # fmt: skip
 
 
 def read(home: Path, dataset: str, day: str) -> pd.DataFrame:
-    """A CSV delivery: lots as integers, prices and money as integers in 0.01."""
+    """A CSV delivery: lots as integers, prices and money as integers in 0.01, weights in
+    0.001."""
     found = sorted((home / "inbox").glob(f"*/{day}/{dataset}_{day}.csv.gz"))
     frame = pd.read_csv(found[0], dtype=str, keep_default_na=False)
     for name in frame.columns:
@@ -37,6 +38,8 @@ def read(home: Path, dataset: str, day: str) -> pd.DataFrame:
             frame[name] = frame[name].astype("int64")
         elif name.endswith("price") or name in _MONEY:
             frame[name] = [None if v == "" else int(Decimal(v) * 100) for v in frame[name]]
+        elif name.endswith("_weight"):
+            frame[name] = [int(Decimal(v) * 1000) for v in frame[name]]
     return frame
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -84,17 +85,18 @@ def test_positions_roll_forward(world: Path) -> None:
         assert (sums.fee[sums.fee != 0] == t.groupby(KEY).fee.sum().loc[lambda f: f != 0]).all()
         side = p.pivot_table(
             index="contract_id", columns="position_side", values=["lots", "prev_lots",
-            "delivery_lots", "expiry_lots", "transfer_in_lots", "transfer_out_lots"],
+            "delivery_lots", "expiry_lots", "forced_lots", "transfer_in_lots",
+            "transfer_out_lots"],
             aggfunc="sum", fill_value=0,
         )  # fmt: skip
-        for column in ("lots", "prev_lots", "delivery_lots", "expiry_lots"):
+        for column in ("lots", "prev_lots", "delivery_lots", "expiry_lots", "forced_lots"):
             assert (side[column].L == side[column].S).all()
         assert (side.transfer_in_lots == side.transfer_out_lots).all().all()
 
 
 def test_every_kind_of_leaving_occurs(home: Path) -> None:
-    """Ten dates hold deliveries, expiries and transfers between codes of one person."""
-    names = ["transfer_in_lots", "transfer_out_lots", "delivery_lots", "expiry_lots"]
+    """Ten dates hold deliveries, expiries, transfers between codes and a forced reduction."""
+    names = ["transfer_in_lots", "transfer_out_lots", "delivery_lots", "expiry_lots", "forced_lots"]
     total = sum(read(home, "position", day)[names].sum() for day in days(home))
     assert (total > 0).all()
 
@@ -121,22 +123,63 @@ def test_funds_balance_to_the_cent(world: Path) -> None:
 
 
 def test_profit_is_marked_to_market(world: Path) -> None:
-    """Per client and contract, profit equals what prices did to its trades and holdings."""
-    day = days(world)[-1]
-    s = read(world, "settlement", day).set_index("contract_id")
+    """Per client and contract, profit equals what prices did to its trades and holdings; what
+    is reduced by force leaves at the limit price at which the contract closed."""
     multiplier = _multipliers(world)
-    p = read(world, "position", day)
-    sign = p.position_side.map({"L": 1, "S": -1})
-    move = (s.settlement_price - s.prev_settlement_price).astype(int)
-    size = p.contract_id.map(multiplier)
-    p["total"] = sign * p.prev_lots * p.contract_id.map(move) * size
-    t = read(world, "trade", day)
-    paid = t.contract_id.map(s.settlement_price).astype(int) - t.price.astype(int)
-    t["total"] = t.side.map({"B": 1, "S": -1}) * t.lots * paid * t.contract_id.map(multiplier)
-    who = ["client_id", "contract_id"]
-    expected = p.groupby(who).total.sum().add(t.groupby(who).total.sum(), fill_value=0)
-    p["profit"] = p.close_profit + p.holding_profit
-    assert (p.groupby(who).profit.sum() == expected.astype(int)).all()
+    for day in days(world):
+        s = read(world, "settlement", day).set_index("contract_id")
+        p = read(world, "position", day)
+        sign = p.position_side.map({"L": 1, "S": -1})
+        move = (s.settlement_price - s.prev_settlement_price).astype(int)
+        size = p.contract_id.map(multiplier)
+        p["total"] = sign * p.prev_lots * p.contract_id.map(move) * size
+        cut = p.forced_lots > 0
+        close = s.close_price.loc[p.contract_id[cut]]
+        limits = s.loc[p.contract_id[cut], ["lower_limit_price", "upper_limit_price"]]
+        assert limits.eq(close, axis=0).any(axis=1).all()
+        off = close.to_numpy(int) - s.settlement_price.loc[p.contract_id[cut]].to_numpy(int)
+        p.loc[cut, "total"] += sign[cut] * p.forced_lots[cut] * off * size[cut]
+        t = read(world, "trade", day)
+        paid = t.contract_id.map(s.settlement_price).astype(int) - t.price.astype(int)
+        way = t.side.map({"B": 1, "S": -1})
+        t["total"] = way * t.lots * paid * t.contract_id.map(multiplier)
+        who = ["client_id", "contract_id"]
+        expected = p.groupby(who).total.sum().add(t.groupby(who).total.sum(), fill_value=0)
+        p["profit"] = p.close_profit + p.holding_profit
+        assert (p.groupby(who).profit.sum() == expected.astype(int)).all()
+
+
+def test_a_forced_reduction_follows_three_limit_days(home: Path) -> None:
+    """Exactly the contracts that closed at one limit three dates in a row are reduced, and the
+    truth names their lots, price and clients."""
+    lines = [
+        (path.stem[6:].replace("-", ""), json.loads(line))
+        for path in sorted((home / "truth").glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    told = {(d, r["contract_id"]): r for d, r in lines if r["kind"] == "forced_reduction"}
+    streak: dict[str, int] = {}
+    found: set[tuple[str, str]] = set()
+    for day in days(home):
+        s = read(home, "settlement", day)
+        way = (s.close_price == s.upper_limit_price) * 1 - (s.close_price == s.lower_limit_price)
+        before, streak = streak, {}
+        for name, sign in zip(s.contract_id, way, strict=True):
+            known = before.get(name, 0)
+            streak[name] = (known + sign if known * sign > 0 else sign) if sign else 0
+        p = read(home, "position", day)
+        p = p[p.forced_lots > 0]
+        for name, rows in p.groupby("contract_id"):
+            found.add((day, str(name)))
+            record = told[day, str(name)]
+            assert abs(streak[str(name)]) % 3 == 0
+            assert record["lots"] == rows.forced_lots[rows.position_side == "L"].sum()
+            assert set(record["clients"]) == set(rows.client_id)
+            limit = "upper_limit_price" if record["direction"] == "UP" else "lower_limit_price"
+            own = s.set_index("contract_id").loc[str(name)]
+            assert record["price_hundredths"] == own[limit]
+    assert found == set(told)
+    assert found
 
 
 def test_settlement_ties_with_trades_positions_and_limits(world: Path) -> None:
