@@ -118,7 +118,7 @@ def match(
             in_auction = False
             _uncross(
                 auction_to, low, head, tail, level_lots, best, after, before, rest, live, side,
-                client, account, offset, price, held, may_self, prev_settle,
+                account, offset, price, held, prev_settle,
                 ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
                 tr_time, tr_price, tr_lots, tr_buy, tr_sell, counts, stats,
             )  # fmt: skip
@@ -220,7 +220,24 @@ def match(
                counts, now, o, NEW, price[o], sent[o], sent[o], -1, NONE)  # fmt: skip
         changed = True
 
-        if not in_auction:
+        if in_auction:
+            # The client's own software takes back what this order could meet in the auction.
+            k = best[1 - s]
+            while not may_self[o] and 0 <= k < levels and sign * (level - k) >= 0:
+                m = head[1 - s, k]
+                k += sign
+                while m >= 0:
+                    own_order = m
+                    m = after[m]
+                    if client[own_order] != client[o]:
+                        continue
+                    remove_order(own_order, low, head, tail, level_lots, best, after, before, rest,
+                                 live, side, price, account, offset, held)  # fmt: skip
+                    record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade,
+                           ev_reason, counts, now, own_order, CANCEL, price[own_order],
+                           rest[own_order], 0, -1, CLIENT)  # fmt: skip
+                    rest[own_order] = 0
+        else:
             matches = True
             if kind == FOK:
                 matches = lots_within(s, level, level_lots, best, levels) >= rest[o]
@@ -279,12 +296,16 @@ def match(
 
 @njit(**COMPILE)
 def _uncross(
-    now, low, head, tail, level_lots, best, after, before, rest, live, side, client, account,
-    offset, price, held, may_self, prev_settle, ev_time, ev_order, ev_type, ev_price, ev_lots,
+    now, low, head, tail, level_lots, best, after, before, rest, live, side, account,
+    offset, price, held, prev_settle, ev_time, ev_order, ev_type, ev_price, ev_lots,
     ev_rest, ev_trade, ev_reason, tr_time, tr_price, tr_lots, tr_buy, tr_sell, counts, stats,
 ):  # fmt: skip
     """Match the auction at the one price of most volume (then least surplus, then nearest to
-    the previous settlement price), bids and asks each in price-time priority."""
+    the previous settlement price), bids and asks each in price-time priority.
+
+    Nobody's orders are taken back here: that would leave a bid above an ask, because the price
+    was found with them. Who must not trade with himself withdrew on entry.
+    """
     levels = level_lots.shape[1]
     if best[0] < 0 or best[1] >= levels or best[0] < best[1]:
         return
@@ -310,13 +331,6 @@ def _uncross(
     while best[0] >= at and best[1] <= at:
         bid = head[0, best[0]]
         ask = head[1, best[1]]
-        if client[bid] == client[ask] and not may_self[bid]:
-            remove_order(ask, low, head, tail, level_lots, best, after, before, rest, live, side,
-                    price, account, offset, held)  # fmt: skip
-            record(ev_time, ev_order, ev_type, ev_price, ev_lots, ev_rest, ev_trade, ev_reason,
-                   counts, now, ask, CANCEL, price[ask], rest[ask], 0, -1, CLIENT)  # fmt: skip
-            rest[ask] = 0
-            continue
         execute(
             now, at + low, min(rest[bid], rest[ask]), bid, ask, head, tail, level_lots, best,
             after, before, rest, live, side, price, low, account, offset, held, ev_time,

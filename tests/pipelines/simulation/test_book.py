@@ -116,10 +116,7 @@ def naive(  # noqa: C901 - one plain page to read beside the compiled one
             asks = [i for i in line(1) if sent[i].price <= price]
             if not bids or not asks:
                 return
-            if sent[bids[0]].client == sent[asks[0]].client:
-                drop(asks[0])
-            else:
-                fill(price, bids[0], asks[0])
+            fill(price, bids[0], asks[0])
 
     opened = False
     for time, cancel, i in actions:
@@ -132,10 +129,14 @@ def naive(  # noqa: C901 - one plain page to read beside the compiled one
             continue
         order = sent[i]
         rest[i] = order.lots
-        if opened:
-            ok = [m for m in line(1 - order.side)
-                  if (sent[m].price <= order.price if order.side == 0
-                      else sent[m].price >= order.price)]  # fmt: skip
+        ok = [m for m in line(1 - order.side)
+              if (sent[m].price <= order.price if order.side == 0
+                  else sent[m].price >= order.price)]  # fmt: skip
+        if not opened:  # own orders that this one could meet are taken back on entry
+            for m in ok:
+                if sent[m].client == order.client:
+                    drop(m)
+        else:
             if order.kind == codes.FOK and sum(rest[m] for m in ok) < order.lots:
                 continue
             for m in ok:
@@ -160,6 +161,23 @@ def test_trades_equal_the_naive_book(sent: list[Sent]) -> None:
     got = list(zip(*(r.tolist() for r in (result[9], result[10], result[11], result[12])),
                    strict=True))  # fmt: skip
     assert got == naive(ordered, actions)
+
+
+def test_an_auction_leaves_no_bid_above_an_ask() -> None:
+    """A client who stands on both sides of the auction withdraws on entry: when he withdrew only
+    at the match, the price found with his order left others' bids above others' asks."""
+    ordered, actions, result = replay(
+        [
+            Sent(0, 0, 5, 104, 0, codes.LIMIT, None),
+            Sent(1, 1, 10, 96, 0, codes.LIMIT, None),
+            Sent(2, 0, 5, 103, 1, codes.LIMIT, None),
+            Sent(3, 1, 5, 103, 2, codes.LIMIT, None),
+            Sent(2_000, 0, 1, 95, 3, codes.LIMIT, None),
+        ]
+    )
+    assert [tuple(trade) for trade in naive(ordered, actions)] == [(100, 5, 2, 1)]
+    assert result[9].tolist() == [100]
+    assert all(snapshot[8] < snapshot[10] for snapshot in result[13])
 
 
 @given(orders)
