@@ -34,6 +34,9 @@ def simulate(
     market_data: Annotated[
         Path | None, typer.Option(help="A folder of real prices to trade inside.")
     ] = None,
+    file_format: Annotated[
+        str, typer.Option("--format", help="csv or parquet: how tables are delivered.")
+    ] = "csv",
     as_json: AsJson = False,
 ) -> None:
     """Let the simulated exchange deliver some trade dates into the inbox."""
@@ -58,6 +61,7 @@ def simulate(
         scale,
         market_data=market_data,
         dirty=_rate(dirty),
+        file_format=file_format,
         on_progress=show,
     )
     if as_json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board
 from pipelines.simulation.deliveries import Outgoing, beijing
-from pipelines.simulation.news_grammar import SOURCES, Story, render, stories_of
+from pipelines.simulation.news_grammar import (
+    CORRECTABLE,
+    SOURCES,
+    Story,
+    correction,
+    render,
+    stories_of,
+)
 
 _PER_DAY: Final = {"tiny": 12, "small": 60, "medium": 120, "exchange": 240}
+_CORRECTED: Final = 0.08
+"""Share of reports of a figure that give it wrong at first (assumption)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ def write_news(
     """Write a date's articles.
 
     ``moves`` is the relative price change of each commodity, ``stock_change`` the change of its
-    stocks. About a quarter of the articles are reposts (same text) or near duplicates.
+    stocks. About a quarter of the articles are reposts (same text) or near duplicates; a few
+    reports of a figure give it wrong and are corrected later the same day.
     """
     stories = stories_of(rng, board, moves, stock_change, _PER_DAY[scale])
     articles: list[dict[str, Any]] = []
@@ -45,6 +55,10 @@ def write_news(
     for story in stories:
         published = opens + timedelta(seconds=int(rng.integers(0, 55_000)))
         original = len(articles)
+        right = story
+        slip = story.pattern in CORRECTABLE and story.direction != 0
+        if slip and rng.random() < _CORRECTED:
+            story = replace(right, amount=f"1{right.amount}")  # a digit too many
         _add(articles, truth, story, render(rng, story), published, None, stamp, rng)
         for _ in range(int(rng.random() < 0.3) + int(rng.random() < 0.1)):
             later = published + timedelta(seconds=int(rng.integers(120, 9_000)))
@@ -52,6 +66,10 @@ def write_news(
             if rng.random() < 0.4:  # reworded: a near duplicate
                 again = render(rng, story, variant=True)
             _add(articles, truth, story, again, later, articles[original]["_key"], stamp, rng)
+        if story is not right:
+            later = published + timedelta(seconds=int(rng.integers(1_800, 9_000)))
+            _add(articles, truth, right, correction(right, story), later, None, stamp, rng)
+            truth[-1]["corrects"] = articles[original]["_key"]
     line = sorted(range(len(articles)), key=lambda i: (articles[i]["published_at"], i))
     ids = {articles[i]["_key"]: f"N{stamp}-{n + 1:04d}" for n, i in enumerate(line)}
     lines, labels = [], []
@@ -62,7 +80,10 @@ def write_news(
         article["repost_of"] = ids[origin] if origin is not None else None
         article["url_path"] = f"/{article['source']}/{stamp}/{article['article_id']}"
         lines.append(json.dumps(_ordered(article), ensure_ascii=False))
-        labels.append({"kind": "news", "article_id": article["article_id"], **truth[i]})
+        label = {"kind": "news", "article_id": article["article_id"], **truth[i]}
+        if label["corrects"] is not None:
+            label["corrects"] = ids[label["corrects"]]
+        labels.append(label)
     data = ("\n".join(lines) + "\n").encode("utf-8")
     delivery = Outgoing(
         system="news",
@@ -105,6 +126,7 @@ def _add(
             "direction": story.direction,
             "tone": story.tone,
             "pattern": story.pattern,
+            "corrects": None,
         }
     )
 

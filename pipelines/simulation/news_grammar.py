@@ -111,6 +111,14 @@ _BODY_EN: Final = (
     "Simulated report. {title}. Traders in the fictitious market await details.",
     "{title}, according to invented sources. All firms named are fictitious.",
 )
+_LESS: Final = 0.2
+"""Share of grown stocks told as grown less than expected (assumption)."""
+_WHAT_ZH: Final = {"price": "主力合约涨跌幅", "stocks_up": "仓单增量", "stocks_down": "仓单减量"}
+_WHAT_EN: Final = {
+    "price": "price move", "stocks_up": "rise of warrants", "stocks_down": "fall of warrants",
+}  # fmt: skip
+CORRECTABLE: Final = tuple(_WHAT_ZH)
+"""Patterns that always give a figure of the simulated market."""
 _BY_KEY: Final = {p.key: p for p in PATTERNS}
 
 
@@ -129,7 +137,8 @@ def stories_of(
     for index in np.argsort(-np.abs(stock_change), kind="stable")[: count // 6]:
         change = int(stock_change[index])
         if change:
-            pattern = _BY_KEY["stocks_up" if change > 0 else "stocks_down"]
+            grown = "stocks_up_less" if rng.random() < _LESS else "stocks_up"
+            pattern = _BY_KEY[grown if change > 0 else "stocks_down"]
             stories.append(_told(rng, stories, board, int(index), pattern, f"{abs(change)}"))
     weight = np.array([c.activity for c in board.commodities])
     while len(stories) < count * 3 // 4:
@@ -156,6 +165,17 @@ def render(rng: np.random.Generator, story: Story, *, variant: bool = False) -> 
         title = f"快讯：{title}" if chinese else f"{title} - update"
     bodies = _BODY_ZH if chinese else _BODY_EN
     body = bodies[int(rng.integers(len(bodies)))].format(title=title, name=story.name)
+    return title, body
+
+
+def correction(right: Story, wrong: Story) -> tuple[str, str]:
+    """Return title and body of the article that corrects a figure."""
+    if right.language == "zh":
+        title = f"更正：{right.name}{_WHAT_ZH[right.pattern]}应为{right.amount}"
+        body = f"此前报道中的{wrong.amount}有误，应为{right.amount}。相关数据均来自模拟市场。"
+        return title, body
+    title = f"Correction: {right.name} {_WHAT_EN[right.pattern]} was {right.amount}"
+    body = f"An earlier report gave {wrong.amount}; the right figure is {right.amount}. Simulated."
     return title, body
 
 

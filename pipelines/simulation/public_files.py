@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from pipelines.simulation.board import Board
 from pipelines.simulation.clearing import Book, Legs
 from pipelines.simulation.deliveries import Outgoing, beijing
+from pipelines.simulation.holdings import Held
 from pipelines.simulation.market import MarketDay
 from pipelines.simulation.names import REGIONS, warehouse_name
 from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT
 from pipelines.simulation.people import People
+from pipelines.simulation.state import WorldState
 
 EXCHANGES: Final = ("SHFE", "INE")
 _FIRMS: Final = "期货公司会员/境外特殊经纪参与者"
@@ -49,6 +51,20 @@ def member_lots(board: Board, legs: Legs, positions: Book, people: People) -> Me
     of_row = people.member[positions.account // ACCOUNTS_PER_CLIENT]
     side = 1 + positions.side.astype(np.int64)
     np.add.at(lots, (positions.contract, of_row, side), positions.lots)
+    return MemberLots(lots)
+
+
+def ranks_before(board: Board, people: People, held: Held, state: WorldState | None) -> MemberLots:
+    """Return each member's lots of the trade date before, in the board's order."""
+    lots = np.zeros((len(board), len(people.members), 3), np.int64)
+    if state is None:  # no volume is known from before the first day
+        member = people.member[held.account // 4]
+        np.add.at(lots, (held.contract, member, 1 + held.side.astype(np.int64)), held.lots)
+        return MemberLots(lots)
+    place = {name: i for i, name in enumerate(board.contract_id)}
+    at = np.array([place.get(str(c), -1) for c in state.rank_contract], np.int64)
+    listed = at >= 0
+    lots[at[listed], state.rank_member[listed]] = state.rank_lots[listed]
     return MemberLots(lots)
 
 

@@ -22,6 +22,7 @@ from pipelines.simulation.clearing_files import clearing_deliveries, member_fund
 from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import check_dirty, deliver_pending, soil
+from pipelines.simulation.file_format import check_file_format, in_format
 from pipelines.simulation.flow import Activity, Profile, activity, draw_orders
 from pipelines.simulation.holdings import Held
 from pipelines.simulation.limit_lock import (
@@ -42,7 +43,7 @@ from pipelines.simulation.patterns import stage
 from pipelines.simulation.people import People, draw_people
 from pipelines.simulation.prices import Path as PricePath
 from pipelines.simulation.prices import draw_path
-from pipelines.simulation.public_files import MemberLots, member_lots, public_deliveries
+from pipelines.simulation.public_files import member_lots, public_deliveries, ranks_before
 from pipelines.simulation.quote_requests import quote_request_delivery
 from pipelines.simulation.rates import plan_day
 from pipelines.simulation.receipt_files import warehouse_deliveries
@@ -97,6 +98,7 @@ def simulate(
     *,
     market_data: Path | None = None,
     dirty: float | str | None = None,
+    file_format: str = "csv",
     on_progress: Progress | None = None,
 ) -> SimulationSummary:
     """Simulate trade dates and write their deliveries into the inbox.
@@ -107,7 +109,8 @@ def simulate(
     trade date before it. The same seed, scale and dates give the same bytes, in one call or
     several. ``dirty`` spoils deliveries: a rate from 0 to 1, or "demo" for a modest fixed set on
     the second and third date. ``market_data`` is a folder of real prices to trade inside (see
-    ``market_data``). Raises WorldMismatchError, UnknownScaleError, UnknownDirtError,
+    ``market_data``). ``file_format`` "parquet" delivers the tables as Parquet instead of CSV.
+    Raises WorldMismatchError, UnknownScaleError, UnknownDirtError, UnknownFileFormatError,
     MarketDataError, DateOutsideCalendarError.
     """
     home = home_inbox.parent if home_inbox.name == "inbox" else home_inbox
@@ -115,6 +118,7 @@ def simulate(
     calendar = TradingCalendar.default()
     real = None if market_data is None else load_real_prices(market_data)
     check_dirty(dirty)
+    check_file_format(file_format)
     days = []
     for day in sorted(dates):
         began = perf_counter()
@@ -122,6 +126,7 @@ def simulate(
         made = _simulate_day(seed, size, day, state, real)
         number = len(calendar.between(made.state.start, day))
         sent, dirt = soil(stream(seed, day, "dirt"), made.deliveries, day, number, dirty)
+        sent, dirt = in_format(sent, dirt, file_format)
         made.state.save(home / "simulation")
         pending = home / "simulation" / "pending"
         for delivery in sent:  # what arrives later waits outside the inbox
@@ -195,7 +200,7 @@ def _simulate_day(
     )
     contact = np.zeros(people.clients, np.int32) if state is None else state.contact_version
     contact, changed = contact_version(seed, day, people, contact, first_day=first)
-    before = _ranks_before(board, people, held, state)
+    before = ranks_before(board, people, held, state)
     now = member_lots(board, legs, positions, people)
     stock_before = opening_stock(seed, start, scale) if state is None else state.stock
     receipts = (
@@ -375,19 +380,6 @@ def _open_interest(board: Board, positions: Book) -> NDArray[np.int64]:
     interest = np.zeros(len(board), np.int64)
     np.add.at(interest, positions.contract, np.where(positions.side == 0, positions.lots, 0))
     return interest
-
-
-def _ranks_before(board: Board, people: People, held: Held, state: WorldState | None) -> MemberLots:
-    lots = np.zeros((len(board), len(people.members), 3), np.int64)
-    if state is None:  # no volume is known from before the first day
-        member = people.member[held.account // 4]
-        np.add.at(lots, (held.contract, member, 1 + held.side.astype(np.int64)), held.lots)
-        return MemberLots(lots)
-    place = {name: i for i, name in enumerate(board.contract_id)}
-    at = np.array([place.get(str(c), -1) for c in state.rank_contract], np.int64)
-    listed = at >= 0
-    lots[at[listed], state.rank_member[listed]] = state.rank_lots[listed]
-    return MemberLots(lots)
 
 
 def _moves(board: Board, settle: NDArray[np.int64]) -> NDArray[np.float64]:

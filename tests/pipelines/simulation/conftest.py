@@ -24,3 +24,11 @@ def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("small")
     simulate(root / "inbox", trade_dates(2), SEED, "small")
     return root
+
+
+@pytest.fixture(scope="session")
+def small_fortnight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean small world of ten trade dates."""
+    root = tmp_path_factory.mktemp("fortnight")
+    simulate(root / "inbox", trade_dates(10), SEED, "small")
+    return root

@@ -12,6 +12,8 @@ import pytest
 from delivered import SEED, read, trade_dates
 
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.simulation.groups import TIES
+from pipelines.simulation.news_grammar import PATTERNS
 from pipelines.simulation.patterns import STAGED
 from pipelines.simulation.rates import (
     THRESHOLD_CLASSES,
@@ -44,6 +46,65 @@ def test_every_class_is_staged_and_matches_deliveries(home: Path) -> None:
         assert set(own.contract_id) == set(case["contracts"])
         if case["class"] in ("group_self_trade", "fund_transfer", "circular", "pre_arranged"):
             assert case["matched_lots"] > 0
+
+
+# What issue 4 asks for under "Misconduct and its look-alikes", by the name the truth gives it.
+MISCONDUCT = {
+    "self-trades of one client": "self_trade",
+    "self-trades within a group": "group_self_trade",
+    "frequent cancels": "frequent_cancel",
+    "large cancels": "large_cancel",
+    "intraday opening limit": "intraday_open",
+    "position limit split over accounts": "over_limit",
+    "programme trading unreported": "programme_unreported",
+    "fund transfer by matched orders": "fund_transfer",
+    "wash and circular trades": "circular",
+    "pre-arranged trades": "pre_arranged",
+    "spoofing": "spoofing",
+    "layering": "layering",
+    "quote stuffing": "quote_stuffing",
+    "momentum ignition": "momentum_ignition",
+    "marking the close": "marking_close",
+    "concentration and squeeze": "squeeze",
+}
+LOOKALIKES = {
+    "clients of one signal vendor": "SIGNAL_VENDOR",
+    "one manager's legitimate funds": "FUND_MANAGER",
+    "calendar-roll crowds": "ROLL_CROWD",
+    "look-alike TWAP schedules": "TWAP",
+    "office NATs": "OFFICE_NAT",
+    "families with honest separate trading": "FAMILY",
+}
+
+
+@pytest.mark.slow
+def test_a_fortnight_holds_everything_asked_for(small_fortnight: Path) -> None:
+    """Each class of misconduct at several strengths, every tie (fund flows in the bank's file
+    too), groups tied by behaviour alone, and every look-alike; exempt hedging and market-making
+    orders that would pass a threshold exist and are no case."""
+    records = truth(small_fortnight)
+    cases = [r for r in records if r["kind"] == "misconduct"]
+    assert set(MISCONDUCT.values()) <= {c["class"] for c in cases}
+    strengths = [c["strength"] for c in cases]
+    assert 0 <= min(strengths) < 0.3
+    assert 0.7 < max(strengths) <= 1
+    groups = [r for r in records if r["kind"] == "control_group"]
+    for reported in (True, False):
+        some = [g for g in groups if g["reported"] == reported]
+        assert {tie for g in some for tie in g["ties"]} == set(TIES)
+    assert any(g["ties"] == ["COPY"] for g in groups if not g["reported"])
+    assert {r["class"] for r in records if r["kind"] == "lookalike"} == set(LOOKALIKES.values())
+    flows = {(r["class"], r["shared_account"]) for r in records if r["kind"] == "fund_flow"}
+    assert flows >= {("CONTROL", True), ("CONTROL", False), ("FAMILY", True),
+                     ("FUND_MANAGER", False), ("OFFICE_NAT", False)}  # fmt: skip
+    exempt = 0
+    for day in sorted({r["date"].replace("-", "") for r in records}):
+        events = read(small_fortnight, "order_event", day)
+        gone = events[(events.event_type == "CANCEL") & (events.reason == "CLIENT")]
+        assert {"FAK", "FOK"} <= set(events.order_type)
+        made = gone[gone.hedge_flag.isin(["H", "M"])].groupby(["client_id", "contract_id"])
+        exempt = max(exempt, int(made.size().max()))
+    assert exempt > 100
 
 
 def test_thresholds_count_what_was_delivered(home: Path) -> None:
@@ -108,6 +169,34 @@ def test_groups_have_the_published_size(tmp_path: Path) -> None:
     listed = read(tmp_path, "control_group", "20260105")
     reported = {c for g in groups if g["reported"] for c in g["clients"]}
     assert set(listed.client_id) == reported
+
+
+@pytest.mark.slow
+def test_news_is_told_in_every_way(small_fortnight: Path) -> None:
+    """Reposts, near duplicates, corrections, and wording that turns an event round, each with
+    source, reach, driver, sign, direction, tone, commodity and event."""
+    labels = {r["article_id"]: r for r in truth(small_fortnight) if r["kind"] == "news"}
+    assert {r["pattern"] for r in labels.values()} == {p.key for p in PATTERNS} | {"price"}
+    turned = {"supply_cut_cancelled", "strike_averted", "rumour_denied", "policy_lifted"}
+    assert all(labels[a]["direction"] == -1 for a in labels if labels[a]["pattern"] in turned)
+    told: dict[str, dict[str, Any]] = {}
+    for path in sorted((small_fortnight / "inbox" / "news").rglob("*.jsonl")):
+        for line in path.read_text("utf-8").splitlines():
+            told[json.loads(line)["article_id"]] = json.loads(line)
+    assert set(told) == set(labels)
+    assert all(a["source"] and a["reach"] >= 0 for a in told.values())
+    assert {a["language"] for a in told.values()} == {"zh", "en"}
+    again = [a for a in told.values() if a["repost_of"]]
+    same = [a["body"] == told[a["repost_of"]]["body"] for a in again]
+    assert True in same
+    assert False in same
+    corrections = [r for r in labels.values() if r["corrects"]]
+    assert corrections
+    for record in corrections:
+        assert labels[record["corrects"]]["event_id"] == record["event_id"]
+        first, later = told[record["corrects"]], told[record["article_id"]]
+        assert first["published_at"] <= later["published_at"]
+        assert later["title"].startswith(("更正：", "Correction: "))
 
 
 def test_news_truth_covers_every_article(home: Path) -> None:
