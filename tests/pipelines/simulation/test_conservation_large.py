@@ -1,0 +1,187 @@
+"""The large worlds keep the promises of the small ones: the same sums, counted by DuckDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from delivered import SEED, trade_dates
+
+from pipelines.simulation.world import simulate
+
+TABLES = (
+    "order_event", "trade", "position", "settlement", "member_fund", "client_fund",
+    "bank_transfer", "title_transfer", "warehouse_receipt", "warehouse_loading", "contract",
+)  # fmt: skip
+MISTAKES = {
+    "legs differ in more than their side": """
+        SELECT trade_date, trade_id FROM trade GROUP BY ALL
+        HAVING count(*) <> 2 OR count(DISTINCT side) <> 2 OR count(DISTINCT price) <> 1
+            OR count(DISTINCT lots) <> 1 OR count(DISTINCT contract_id) <> 1
+            OR count(DISTINCT trade_time) <> 1""",
+    "an order's lots are not all filled or removed": """
+        SELECT trade_date, order_id FROM order_event GROUP BY ALL
+        HAVING sum(CASE event_type WHEN 'NEW' THEN lots WHEN 'REJECT' THEN 0 ELSE -lots END) <> 0
+            OR (count(*) > 1 AND bool_or(event_type = 'REJECT'))""",
+    "fills are not the trades": """
+        (SELECT trade_date, trade_id, order_id, side, price, lots FROM order_event
+         WHERE event_type = 'FILL'
+         EXCEPT ALL SELECT trade_date, trade_id, order_id, side, price, lots FROM trade)
+        UNION ALL
+        (SELECT trade_date, trade_id, order_id, side, price, lots FROM trade
+         EXCEPT ALL SELECT trade_date, trade_id, order_id, side, price, lots FROM order_event
+         WHERE event_type = 'FILL')""",
+    "positions do not roll forward": """
+        SELECT * FROM position WHERE lots < 0 OR lots <> prev_lots + open_lots - close_lots
+            + transfer_in_lots - transfer_out_lots - delivery_lots - expiry_lots - forced_lots""",
+    "positions are not carried over": """
+        SELECT client_id, contract_id, hedge_flag, position_side, sum(lots) FROM (
+            SELECT client_id, contract_id, hedge_flag, position_side, lots FROM position
+            WHERE trade_date = (SELECT min(trade_date) FROM position)
+            UNION ALL
+            SELECT client_id, contract_id, hedge_flag, position_side, -prev_lots FROM position
+            WHERE trade_date = (SELECT max(trade_date) FROM position))
+        GROUP BY ALL HAVING sum(lots) <> 0""",
+    "opened and closed lots or fees are not the trades'": """
+        SELECT trade_date, client_id, contract_id, sum(o), sum(c), sum(f) FROM (
+            SELECT trade_date, client_id, contract_id, open_lots AS o, close_lots AS c, fee AS f
+            FROM position
+            UNION ALL
+            SELECT trade_date, client_id, contract_id, CASE WHEN "offset" = 'O' THEN -lots ELSE 0
+                END, CASE WHEN "offset" = 'O' THEN 0 ELSE -lots END, -fee FROM trade)
+        GROUP BY ALL HAVING sum(o) <> 0 OR sum(c) <> 0 OR sum(f) <> 0""",
+    "longs are not shorts, or not the open interest": """
+        SELECT trade_date, contract_id FROM (
+            SELECT trade_date, contract_id, CASE WHEN position_side = 'L' THEN lots ELSE 0 END AS l,
+                CASE WHEN position_side = 'S' THEN lots ELSE 0 END AS s, 0 AS i FROM position
+            UNION ALL SELECT trade_date, contract_id, 0, 0, open_interest_lots FROM settlement)
+        GROUP BY ALL HAVING sum(l) <> sum(s) OR sum(l) <> sum(i)""",
+    "volume, turnover or prices are not the trades'": """
+        SELECT s.contract_id FROM settlement s JOIN (
+            SELECT t.trade_date, t.contract_id, sum(t.lots) AS volume, max(price) AS high,
+                min(price) AS low, sum(price * t.lots * c.multiplier) AS turnover
+            FROM trade t JOIN contract c USING (contract_id) WHERE side = 'B' GROUP BY ALL) t
+        USING (trade_date, contract_id)
+        WHERE s.volume_lots <> t.volume OR s.turnover <> t.turnover OR s.high_price <> t.high
+            OR s.low_price <> t.low OR t.high > s.upper_limit_price OR t.low < s.lower_limit_price
+        UNION ALL
+        SELECT contract_id FROM settlement s ANTI JOIN trade t USING (trade_date, contract_id)
+        WHERE volume_lots > 0""",
+    "profit or delivery payments do not sum to nothing": """
+        SELECT trade_date, sum(close_profit + holding_profit), sum(delivery_payment)
+        FROM member_fund GROUP BY ALL
+        HAVING sum(close_profit + holding_profit) <> 0 OR sum(delivery_payment) <> 0""",
+    "members' funds do not add up": """
+        SELECT * FROM member_fund WHERE balance <> prev_balance + deposit - withdrawal
+            + close_profit + holding_profit - fee + delivery_payment""",
+    "clients' funds do not add up": """
+        SELECT * FROM client_fund WHERE balance <> prev_balance + deposit - withdrawal
+            + close_profit + holding_profit - fee + delivery_payment OR available < 0""",
+    "members' figures are not their clients' and positions'": """
+        SELECT trade_date, member_id FROM (
+            SELECT trade_date, member_id, close_profit AS a, fee AS b, margin AS c,
+                0 AS d, 0 AS e, 0 AS f, delivery_payment AS g FROM member_fund
+            UNION ALL SELECT trade_date, member_id, -close_profit, -fee, -margin,
+                close_profit, fee, margin, -delivery_payment FROM client_fund
+            UNION ALL SELECT trade_date, member_id, 0, 0, 0, -close_profit, -fee, -margin, 0
+            FROM position)
+        GROUP BY ALL
+        HAVING greatest(abs(sum(a)), abs(sum(b)), abs(sum(c)), abs(sum(d)), abs(sum(e)),
+                        abs(sum(f)), abs(sum(g))) <> 0""",
+    "bank transfers are not the deposits and withdrawals": """
+        SELECT trade_date, client_id FROM (
+            SELECT trade_date, client_id, deposit AS i, withdrawal AS o FROM client_fund
+            UNION ALL SELECT trade_date, client_id, CASE direction WHEN 'IN' THEN -amount ELSE 0
+                END, CASE direction WHEN 'OUT' THEN -amount ELSE 0 END FROM bank_transfer)
+        GROUP BY ALL HAVING sum(i) <> 0 OR sum(o) <> 0""",
+    "receipts are not the published stock": """
+        SELECT trade_date, commodity_id, warehouse FROM (
+            SELECT trade_date, commodity_id, warehouse, net_weight AS kept, 0 AS moved
+            FROM warehouse_receipt WHERE state <> 'CANCELLED'
+            UNION ALL SELECT trade_date, commodity_id, warehouse, 0,
+                CASE direction WHEN 'IN' THEN net_weight ELSE -net_weight END
+            FROM warehouse_loading
+            UNION ALL SELECT trade_date, commodity_id, warehouse, -stock, -change FROM stock)
+        GROUP BY ALL HAVING sum(kept) <> 0 OR sum(moved) <> 0""",
+    "delivered lots are not the receipts that passed": """
+        SELECT trade_date, contract_id, client_id, side FROM (
+            SELECT trade_date, contract_id, client_id, position_side AS side, delivery_lots AS n
+            FROM position
+            UNION ALL SELECT trade_date, contract_id, from_client_id, 'S', -lots
+            FROM title_transfer WHERE transfer_reason = 'DELIVERY'
+            UNION ALL SELECT trade_date, contract_id, to_client_id, 'L', -lots
+            FROM title_transfer WHERE transfer_reason = 'DELIVERY')
+        GROUP BY ALL HAVING sum(n) <> 0""",
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "tiny",
+        pytest.param("medium", marks=pytest.mark.full),
+        pytest.param("exchange", marks=pytest.mark.full),
+    ],
+)
+def files(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Two dates' deliveries as tables, amounts exact; the second date ends contracts."""
+    root = tmp_path_factory.mktemp(request.param)
+    simulate(root / "inbox", trade_dates(10)[-2:], SEED, request.param)
+    con = duckdb.connect(str(root / "files.duckdb"))
+    con.execute("SET memory_limit = '4GB'")
+    con.execute(f"SET temp_directory = '{root}'")
+    for name in TABLES:
+        found = sorted((root / "inbox").rglob(f"{name}_2*.csv.gz"))
+        con.execute(f"CREATE TABLE {name} AS SELECT * FROM read_csv({[str(f) for f in found]}, "
+                    f"types = {_types(found[0])}, header = true, quote = '')")  # fmt: skip
+    con.execute("CREATE TABLE stock (trade_date VARCHAR, commodity_id VARCHAR, warehouse VARCHAR, "
+                "stock DECIMAL(24,4), change DECIMAL(24,4))")  # fmt: skip
+    for path in sorted((root / "inbox").rglob("*dailystock.dat")):
+        body = json.loads(path.read_text("utf-8"))
+        rows = [
+            (body["report_date"], r["VARID"], r["WHABBRNAME"].split("$")[0], r["WRTWGHTS"],
+             r["WRTCHANGE"])
+            for r in body["o_cursor"] if r["ROWSTATUS"] == "0"
+        ]  # fmt: skip
+        con.executemany("INSERT INTO stock VALUES (?, ?, ?, ?, ?)", rows)
+    yield con
+    con.close()
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_sums_tie_at_every_scale(files: duckdb.DuckDBPyConnection, mistake: str) -> None:
+    """Each query finds what would break a sum; it must find nothing."""
+    assert files.execute(MISTAKES[mistake]).fetchmany(3) == []
+
+
+def test_the_second_date_delivers(files: duckdb.DuckDBPyConnection) -> None:
+    """What is checked is there: trades, payments, deliveries and receipts that moved."""
+    for table in ("trade", "bank_transfer", "title_transfer", "warehouse_loading"):
+        assert files.execute(f"SELECT count(*) > 0 FROM {table}").fetchall() == [(True,)]
+    assert files.execute("SELECT sum(delivery_lots) > 0 FROM position").fetchall() == [(True,)]
+
+
+def _types(path: Path) -> dict[str, str]:
+    """Exact types by column: whole lots, decimal amounts, everything else text."""
+    import gzip
+
+    with gzip.open(path, "rt", encoding="utf-8") as handle:
+        names = handle.readline().strip().split(",")
+    amounts = (
+        "margin", "profit", "fee", "balance", "deposit", "withdrawal", "payment", "available",
+        "turnover", "amount", "price", "weight", "multiplier", "stock",
+    )  # fmt: skip
+    kinds = {}
+    for name in names:
+        if name == "lots" or name.endswith("_lots"):
+            kinds[name] = "BIGINT"
+        elif name.endswith(amounts):
+            kinds[name] = "DECIMAL(24,4)" if name != "multiplier" else "DECIMAL(10,0)"
+        else:
+            kinds[name] = "VARCHAR"
+    return kinds
