@@ -40,6 +40,7 @@ from pipelines.simulation.codes import (
     REJECT,
     SAME_AS,
     SESSION_END,
+    TOUCH,
 )
 from pipelines.simulation.queues import (
     COMPILE,
@@ -180,6 +181,11 @@ def match(
             level = anchor + sign * distance[o]
             # Nobody chases a price far from what the contract is worth.
             level = min(level, fair_level + reach) if s == 0 else max(level, fair_level - reach)
+            level = min(max(level, 0), levels - 1)
+        elif style[o] == TOUCH:  # who quotes here keeps the spread at a tick
+            level = fair_level + s - sign * distance[o]
+            if has_other:  # never crosses
+                level = min(level, other - 1) if s == 0 else max(level, other + 1)
             level = min(max(level, 0), levels - 1)
         elif style[o] == FAIR:
             level = min(max(fair_level - sign * distance[o], 0), levels - 1)

@@ -15,12 +15,14 @@ FILL: Final = 1
 CANCEL: Final = 2
 REJECT: Final = 3
 # Price styles: behind the own side's best, around the fair price, through the other side's
-# best, at an absolute tick, at another order's price.
+# best, at an absolute tick, at another order's price, as near to the fair price as the other side
+# of the book allows.
 PASSIVE: Final = 0
 FAIR: Final = 1
 AGGRESSIVE: Final = 2
 ABSOLUTE: Final = 3
 SAME_AS: Final = 4
+TOUCH: Final = 5
 # Reasons of cancels and rejects.
 NONE: Final = 0
 CLIENT: Final = 1

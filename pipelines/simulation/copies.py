@@ -46,7 +46,8 @@ def _follow(
     ordinary: Orders,
 ) -> list[Orders]:  # fmt: skip
     own = np.flatnonzero(
-        (ordinary.client == clients[0]) & (ordinary.style <= codes.AGGRESSIVE)
+        (ordinary.client == clients[0])
+        & ((ordinary.style <= codes.AGGRESSIVE) | (ordinary.style == codes.TOUCH))
         & np.isin(ordinary.want, (codes.OPEN, codes.PREFER_CLOSE, codes.CLOSE_EITHER))
     )  # fmt: skip
     if len(own) > _MOST_COPIED:

@@ -42,6 +42,11 @@ _NEAR_END: Final = 15
 _FAK: Final = np.array([0.01, 0.01, 0.05, 0.10, 0.0])
 _FOK: Final = np.array([0.0, 0.01, 0.02, 0.03, 0.0])
 _MARKET: Final = np.array([0.03, 0.005, 0.005, 0.005, 0.0])
+_TOUCH: Final = 0.75
+"""Share of the passive orders of a main contract that quote at the fair price. Real main contracts
+show a spread of one tick (CTP recording of 2022-02-18: median 1 in the twelve busiest but one)."""
+_MAIN: Final = (14, 24)
+"""Ranks by activity up to which a contract is a main one, and from which it is none."""
 _AUCTION_SHARE: Final = 0.015
 _CHILD_SHARE: Final = 0.74
 _SEGMENT_INTENSITY: Final = {4: (1.1, 1.5, 1.05, 1.1), 3: (1.5, 1.05, 1.1)}
@@ -54,11 +59,13 @@ Profile = Callable[[NDArray[np.float64]], NDArray[np.int64]]
 class Activity:
     """How a day's orders spread over contracts: probability, and the price unit in ticks.
 
+    ``touch`` is the share of passive orders that quote at the fair price, high in main contracts.
     ``profiles`` maps a commodity's index to its real volume profile, where one is known.
     """
 
     share: NDArray[np.float64]
     unit: NDArray[np.int64]
+    touch: NDArray[np.float64]
     profiles: Mapping[int, Profile] = field(default_factory=dict)
 
 
@@ -78,7 +85,10 @@ def activity(board: Board) -> Activity:
         share[i] *= 0.3 if expiring else 1.0
         daily = commodity.daily_volatility * float(board.prev_settle[i])
         unit[i] = max(1, round(0.25 * daily / np.sqrt(555.0)))
-    return Activity(share / share.sum(), unit)
+    rank = np.empty(len(board))
+    rank[np.argsort(-share, kind="stable")] = np.arange(len(board))
+    touch = _TOUCH * np.clip((_MAIN[1] - rank) / (_MAIN[1] - _MAIN[0]), 0.0, 1.0)
+    return Activity(share / share.sum(), unit, touch)
 
 
 def draw_orders(
@@ -127,6 +137,10 @@ def draw_orders(
     style = np.where(order_type > 0, codes.AGGRESSIVE, style)
     style = np.where(auction & ~maker & (style != codes.FAIR), codes.FAIR, style)
     distance = np.where(order_type > 0, rng.integers(0, 3, count), distance)
+
+    touch = (style == codes.PASSIVE) & (rng.random(count) < busy.touch[contract])
+    style = np.where(touch, codes.TOUCH, style).astype(np.int8)
+    distance = np.where(touch, 0, distance)
 
     lean = np.tanh(rng.normal(0.0, 0.35, people.clients))[client]
     side = (rng.random(count) > 0.5 + 0.3 * lean).astype(np.int8)

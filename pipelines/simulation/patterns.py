@@ -29,7 +29,7 @@ MILLI: Final = 1_000
 def group_self_trade(scene: Scene) -> Case:
     """Wash trades between the accounts of one controller: sizes match, positions come back."""
     clients = scene.group()[:2]
-    contract, count = scene.liquid(6, 40), int(scene.between(24, 8))
+    contract, count = scene.liquid(16, 46), int(scene.between(24, 8))
     at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
     lots = np.repeat(scene.rng.integers(2, 12, (count + 1) // 2), 2)[:count]
     lag = int(scene.between(80 * MILLI, 1_200 * MILLI))
@@ -40,7 +40,7 @@ def group_self_trade(scene: Scene) -> Case:
 def pre_arranged(scene: Scene) -> Case:
     """Two clients without any tie meet in the same size again and again within milliseconds."""
     clients = (scene.client(RETAIL, FUND), scene.client(RETAIL, FUND))
-    contract, count = scene.liquid(6, 40), int(scene.between(16, 5))
+    contract, count = scene.liquid(16, 46), int(scene.between(16, 5))
     at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
     lots = scene.rng.integers(5, 31, count)
     lag = int(scene.between(8 * MILLI, 400 * MILLI))

@@ -38,7 +38,7 @@ def matched_pairs(
 
 def self_trade(scene: Scene) -> Case:
     """One client trades with itself at least five times in a contract."""
-    contract, client = scene.liquid(6, 40), scene.client(RETAIL, PROGRAMME)
+    contract, client = scene.liquid(16, 46), scene.client(RETAIL, PROGRAMME)
     count = int(scene.between(30, 8))
     at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
     lots = scene.rng.integers(1, 4, count)
