@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 
-from contracts.model import Rule
+from contracts.model import Contract, Rule
 from quality.outcome import EVERY_INTERVAL, Decision
 
 MOVING = frozenset({"error", "critical"})
@@ -50,6 +50,17 @@ def waiver_for(
         and waiver_fault(d) is None
     ]
     return min(fitting, key=lambda d: d.decision_id, default=None)
+
+
+def counting(decisions: Iterable[Decision], contract: Contract) -> tuple[Decision, ...]:
+    """The decisions without releases from a critical rule that no second person approved."""
+    critical = {r.id for r in contract.rules if r.is_row_rule and r.severity == "critical"}
+
+    def alone(d: Decision) -> bool:
+        touches = bool(critical) if d.rule_id is None else d.rule_id in critical
+        return d.kind == "release" and touches and d.approver in (None, d.author)
+
+    return tuple(d for d in decisions if not alone(d))
 
 
 def row_decisions(decisions: Iterable[Decision], product: str, kind: str) -> tuple[Decision, ...]:

@@ -56,7 +56,7 @@ def decide(
             if waiver is None:
                 blocking += _beyond_tolerance(rule, result, freed.get(rule.id, 0))
                 moves += _moving(rule, result, freed.get(rule.id, 0))
-        judged.append(_with_waiver(result, waiver))
+        judged.append(_with_decision(result, waiver, decisions, freed.get(rule.id, 0)))
     if moves and not quarantined and not blocking and not faults:
         faults.append("failing rows were to be quarantined, but none were")
     if moves and built > 0 and accepted == 0:
@@ -168,12 +168,25 @@ def _moving(rule: Rule, r: RuleResult, released: int) -> int:
     return max((r.failing or 0) - released, 0)
 
 
-def _with_waiver(result: RuleResult, waiver: Decision | None) -> RuleResult:
+def _with_decision(
+    result: RuleResult, waiver: Decision | None, decisions: Sequence[Decision], released: int
+) -> RuleResult:
+    """The result with whoever let it pass: still failed, and by whose word."""
     if waiver is None:
-        return result
+        return _with_releases(result, decisions, released) if released > 0 else result
     said = f"failed, waived by {waiver.approver} until {waiver.expires}: {waiver.reason}"
     message = f"{said} ({result.message})" if result.message else said
     return replace(result, decision_id=waiver.decision_id, message=message)
+
+
+def _with_releases(r: RuleResult, decisions: Sequence[Decision], released: int) -> RuleResult:
+    words = {
+        f"{d.approver or d.author}: {d.reason}"
+        for d in decisions
+        if d.kind == "release" and d.product == r.product and d.rule_id in (r.rule_id, None)
+    }
+    said = f"failed, {released} of {r.failing} rows waived by {'; '.join(sorted(words))}"
+    return replace(r, message=f"{said} ({r.message})" if r.message else said)
 
 
 def _ignored(decisions: Sequence[Decision], product: str, blocking: Sequence[str]) -> Iterable[str]:

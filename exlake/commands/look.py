@@ -24,8 +24,8 @@ SHOWN_ABOVE = 2
 HIDDEN = "•••"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the application."""
+def register(app: typer.Typer) -> typer.Typer:
+    """Add the commands to the application; returns ``quarantine``, for more."""
     app.command()(plan)
     app.command()(status)
     app.command()(history)
@@ -34,6 +34,7 @@ def register(app: typer.Typer) -> None:
     shelf.command("list")(quarantine_list)
     shelf.command("show")(quarantine_show)
     app.add_typer(shelf, name="quarantine")
+    return shelf
 
 
 def plan(product: Product = None, dates: Dates = None, as_json: AsJson = False) -> None:

@@ -36,7 +36,10 @@ class PatchColumnError(TerminalError):
 
 
 def standing(rows: Iterable[DecisionRow]) -> tuple[Decision, ...]:
-    """Return the decisions that stand: the last record of each id, revoked ones left out."""
+    """Return the decisions that stand: the last record of each id.
+
+    Revoked ones are left out, and those that still wait for a second person.
+    """
     last: dict[str, DecisionRow] = {}
     for row in sorted(rows, key=lambda r: r.sequence):
         last[row.decision_id] = row
@@ -57,7 +60,7 @@ def standing(rows: Iterable[DecisionRow]) -> tuple[Decision, ...]:
             decision_id=row.decision_id,
         )
         for row in last.values()
-        if not row.revoked
+        if not row.revoked and not row.pending
     )
 
 

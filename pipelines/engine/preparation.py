@@ -21,6 +21,7 @@ from pipelines.engine.plan import Planned
 from pipelines.engine.rows import IntervalRow, ResultRow
 from pipelines.engine.table_audit import TableAudit
 from pipelines.engine.tables import table_path
+from quality.decisions import counting
 from quality.outcome import Decision, Verdict
 from quality.results import Declared
 
@@ -140,7 +141,7 @@ def prepare(
         job=job,
         batch_id=batch_id,
         table=table,
-        decisions=of_product(context.decisions, product, intervals),
+        decisions=counting(of_product(context.decisions, product, intervals), contract),
         reader=reader,
         auditor=Auditor(context.settings, rules, reader, table, tables, declared),
         stamp=Stamp(context.run_id, batch_id, contract, job.version, context.now()),

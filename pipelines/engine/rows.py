@@ -142,7 +142,8 @@ class DecisionRow:
 
     ``interval`` None: every interval. ``expires_on`` is a trade date: the decision holds for
     intervals up to it, so that the order of runs cannot change what it does. A revocation is
-    a row with the same ``decision_id`` and ``revoked``.
+    a row with the same ``decision_id`` and ``revoked``; so is an approval, with ``approved_by``.
+    ``entered_by`` is the operating system's user who typed it.
     """
 
     decision_id: str
@@ -161,6 +162,15 @@ class DecisionRow:
     expires_on: date | None = None
     revoked: bool = False
     sequence: int = 0
+    needs_approval: bool = False
+    entered_by: str | None = None
+    approved_at: datetime | None = None
+
+    @property
+    def pending(self) -> bool:
+        """True while a second person has to approve: nothing looks at the decision until then."""
+        alone = self.approved_by is None or self.approved_by == self.decided_by
+        return bool(self.needs_approval) and alone
 
 
 @dataclass(frozen=True)

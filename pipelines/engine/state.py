@@ -108,7 +108,7 @@ class State:
             standing[decision.decision_id] = decision
         by_product: dict[str, tuple[DecisionRow, ...]] = {}
         for d in standing.values():
-            if not d.revoked:
+            if not d.revoked and not d.pending:
                 by_product[d.product] = (*by_product.get(d.product, ()), d)
         return by_product
 

@@ -17,8 +17,9 @@ from exlake.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
-    "simulate", "land", "plan", "run", "backfill", "judge", "status", "history", "hash",
-    "quarantine", "contracts", "new", "publish", "sql", "doctor", "demo", "demo-real", "up", "down",
+    "simulate", "land", "plan", "run", "backfill", "judge", "status", "history", "hash", "waive",
+    "quarantine", "decisions", "contracts", "new", "publish", "sql", "doctor", "demo", "demo-real",
+    "up", "down",
 )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""What stewards do: ask for decisions, approve, revoke and list them."""

@@ -1,0 +1,82 @@
+"""A blocked day, as a steward frees it: decisions asked for, seconded, applied, and kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from exlake.steward import standing
+from exlake.steward.deciding import Act, record
+from exlake.steward.wishes import Wish
+from pipelines.engine.ledgers import DECISION
+from tests.pipelines.engine.small_lake import D1, NOW, SmallLake, date_of, orders, settled
+
+ANA, BO = (Act(person, person, NOW) for person in ("ana", "bo"))
+
+
+def wish(kind: str, **terms: str) -> Wish:
+    """A decision on the first day's orders."""
+    return Wish(kind, "silver.order", D1, "asked the member", **terms)
+
+
+def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
+    """Invariant 6: what a steward decides holds in later runs, backfills and rebuilds from bronze.
+
+    A false total blocks the day. Nothing changes while the waiver waits for a second person;
+    then the day is published with one row repaired, one let pass and one kept out.
+    """
+    lake.deliver("settle", D1, settled(D1, lots=999), sequence=2)
+    lake.deliver("order", D1, orders(D1, o07="12.00", o08="12.00"), sequence=2)
+    lake.run()
+    assert lake.states()[f"silver.order {D1}"] == "blocked"
+    assert lake.states()[f"gold.order_day {D1}"] == "held"
+    (waiver,) = record(
+        lake.lake, [wish("waiver", rule="order.lots.settled", until=D1)], ANA
+    )  # fmt: skip
+    assert lake.planned() == {}, "a waiver alone wakes nothing"
+    standing.approve(lake.lake, [waiver.decision_id], BO)
+    decided = record(
+        lake.lake,
+        [wish("patch", row="3", column="price", value="10.00"), wish("release", row="5"),
+         wish("rejection", row="1")],
+        ANA,
+    )  # fmt: skip
+    assert [d.pending for d in decided] == [False, False, False]
+    lake.run()
+    freed = ("o03", "o04", "o05", "o06", "o07", "o08")
+    assert lake.ids() == freed, lake.state("silver.order", D1).reasons
+    assert lake.states()[f"silver.order {D1}"] == "quarantine"
+    assert lake.states()[f"gold.order_day {D1}"] == "published"
+    said = {r.rule_id: (r.outcome, r.decision_id, r.message) for r in lake.results(
+        "silver.order", D1)}  # fmt: skip
+    assert said["order.lots.settled"][:2] == ("failed", waiver.decision_id)
+    assert "waived by bo" in said["order.lots.settled"][2]
+    assert said["order.client.known"][0] == "failed", "evaluated all the same"
+    assert "waived by ana: asked the member" in said["order.client.known"][2]
+    assert said["order.price.range"][0] == "passed", "the repaired row was judged again"
+    hashes = lake.hashes()
+    lake.run(force=True, dates=(date_of(D1), date_of(D1)))
+    assert lake.hashes() == hashes
+    lake.forget("silver.order", "gold.order_day")
+    lake.run()
+    assert (lake.hashes(), lake.ids()) == (hashes, freed)
+    standing.revoke(lake.lake, [waiver.decision_id], "the total was right", ANA)
+    lake.run()
+    assert lake.states()[f"silver.order {D1}"] == "blocked"
+    assert lake.ids() == freed, "readers keep what was published"
+
+
+def test_one_person_cannot_release_from_a_critical_rule(lake: SmallLake) -> None:
+    """The engine counts no such release, even if somebody wrote it past the commands."""
+    rule = next(r for r in lake.catalogue["silver.order"].rules if r.id == "order.client.known")
+    strict = lake.with_rule("silver.order", rule.model_copy(update={"severity": "critical"}))
+    strict.deliver("order", D1, orders(D1, o07="12.00", o08="12.00"), sequence=2)
+    strict.run("silver.order")
+    (asked,) = record(strict.lake, [wish("release", row="5")], ANA)
+    assert asked.pending
+    strict.decide(replace(asked, needs_approval=False))
+    strict.run("silver.order")
+    assert strict.states()[f"silver.order {D1}"] == "blocked"
+    strict.lake.ledgers.append((DECISION, [asked]))
+    standing.approve(strict.lake, [asked.decision_id], BO)
+    strict.run("silver.order")
+    assert strict.states()[f"silver.order {D1}"] == "quarantine"
