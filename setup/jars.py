@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -64,7 +65,24 @@ def fetch(jars: tuple[Jar, ...], java: Path, venv: Path, say: Callable[[str], No
         settings.write_text(SETTINGS)
         for jar in wanted:
             say(f"fetching {jar.file}")
-            fetch_one(jar, [str(java), "-jar", str(ivy)], settings, Path(scratch))
+            command = [str(java), *trust(venv, Path(scratch)), "-jar", str(ivy)]
+            fetch_one(jar, command, settings, Path(scratch))
+
+
+def trust(venv: Path, scratch: Path) -> list[str]:
+    """Java's options to trust what SSL_CERT_FILE lists, as pip does; none when it isn't set."""
+    bundle = os.environ.get("SSL_CERT_FILE", "")
+    if not Path(bundle).is_file():
+        return []
+    store = scratch / "trust.p12"
+    if not store.exists():
+        writer = Path(__file__).parent / "truststore.py"
+        subprocess.run([venv / "bin" / "python", writer, bundle, store], check=True)
+    return [
+        f"-Djavax.net.ssl.trustStore={store}",
+        "-Djavax.net.ssl.trustStoreType=PKCS12",
+        "-Djavax.net.ssl.trustStorePassword=changeit",
+    ]
 
 
 def fetch_one(jar: Jar, ivy: list[str], settings: Path, scratch: Path) -> None:

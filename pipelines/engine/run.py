@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from contracts.errors import ExlakeError
 from pipelines.engine.decisions import standing
 from pipelines.engine.faults import reach
 from pipelines.engine.lake import Lake, new_run_id, open_lake
@@ -22,13 +21,14 @@ from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.plan import Held, Planned, ProductPlan, Reason, Request, Restated
 from pipelines.engine.repair import lineage_of, repair
 from pipelines.engine.rows import IntervalRow, RunRow
+from pipelines.engine.run_summary import Event, Failure, OnProgress, RunSummary
+from pipelines.engine.session import SparkLostError, from_jvm, lost_exit_code
 from pipelines.engine.staleness import plan_product
 from pipelines.engine.state import State, load_state
 
 if TYPE_CHECKING:
     from pipelines.engine.preparation import BatchOutcome, Context
     from pipelines.engine.settings import Settings
-    from quality.outcome import Verdict
 
 __all__ = ["Event", "Failure", "Lake", "RunSummary", "new_run_id", "open_lake", "run"]
 
@@ -36,58 +36,6 @@ BATCH_INTERVALS = 20
 """Intervals built and judged in one batch (the measures grow with their number)."""
 ROUNDS = 400
 """A product is planned again after each batch; more rounds than intervals means a fault."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """Progress of a run: a product begins, or one of its batches ended."""
-
-    kind: str
-    product: str
-    intervals: tuple[str, ...]
-    detail: str = ""
-    seconds: float = 0.0
-
-
-OnProgress = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A batch that broke (an error, not a verdict)."""
-
-    product: str
-    intervals: tuple[str, ...]
-    error: ExlakeError | Exception
-
-    @property
-    def transient(self) -> bool:
-        """True when a retry can help."""
-        return isinstance(self.error, ExlakeError) and self.error.transient
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run did."""
-
-    run_id: str
-    started_at: datetime
-    ended_at: datetime
-    outcomes: tuple[BatchOutcome, ...]
-    failures: tuple[Failure, ...]
-    held: tuple[tuple[str, Held], ...]
-    waiting: tuple[tuple[str, str, tuple[str, ...]], ...]
-    repaired: int = 0
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """Every verdict, in order."""
-        return tuple(v for outcome in self.outcomes for v in outcome.verdicts)
-
-    @property
-    def idle(self) -> bool:
-        """True when there was nothing to do."""
-        return not self.outcomes and not self.failures
 
 
 def run(
@@ -199,7 +147,7 @@ class _Runner:
         workers = min(self.lake.settings.parallel_products, len(level))
         # Plan first: a session is started here, once, and not by two threads at a time.
         stale = [p for p in level if not self._plan(p, state, self.request).idle]
-        if stale and self.context is None:
+        if stale and (self.context is None or lost_exit_code() is not None):
             self.context = self._start(state)
         with ThreadPoolExecutor(max_workers=workers) as pool:
             return list(pool.map(lambda product: self._turn(product, state), level))
@@ -287,7 +235,10 @@ class _Runner:
         try:
             step = build if rebuild else judge_again
             outcome = step(self.context, state, product, batch)
-        except Exception as error:
+        except Exception as broken:
+            code = lost_exit_code(patience=5.0) if from_jvm(broken) else None
+            gone = code is not None
+            error = SparkLostError(product, intervals[0], code) if gone else broken
             turn.failures.append(Failure(product, intervals, error))
             self.on_progress(Event("failed", product, intervals, str(error)))
             return [self._failed(state, product, plan, error) for plan in batch]

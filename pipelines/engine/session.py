@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from contracts.errors import TerminalError
+from contracts.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -31,6 +32,23 @@ class MissingJarsError(TerminalError):
         )
 
 
+class SparkLostError(TransientError):
+    """Raised when the JVM ended in the middle of a batch; the next one gets a new JVM."""
+
+    code: ClassVar[str] = "spark-lost"
+
+    def __init__(self, product: str, interval: str, exit_code: int | None) -> None:
+        super().__init__(
+            f"the JVM that ran Spark ended (exit code {exit_code}) while this was built; nothing "
+            "of it was published unless its commit was made, which the next run finds out.",
+            next_step="Run again. If it repeats, give the JVM more memory (EXLAKE_DRIVER_MEMORY) "
+            "and look for an hs_err_pid*.log file or the kernel's out-of-memory killer.",
+            product=product,
+            interval=interval,
+        )
+        self.exit_code = exit_code
+
+
 def _class_path(folder: Path) -> str:
     jars = sorted(folder.glob("*.jar"))
     if not any(jar.name.startswith("delta-spark") for jar in jars):
@@ -52,8 +70,11 @@ def spark_session(settings: Settings) -> SparkSession:
     """Return this process's Spark session, starting it (6-9 s) on first use.
 
     Times are handled in UTC; the warehouse and every table live below ``settings.home``.
-    Raises MissingJarsError before a JVM is started.
+    When this process's JVM has ended, another is started. Raises MissingJarsError before a JVM
+    is started.
     """
+    if lost_exit_code() is not None:
+        _forget_session()
     class_path = _class_path(settings.jars)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -112,3 +133,36 @@ def session_started() -> bool:
     if module is None:
         return False
     return module.SparkSession.getActiveSession() is not None
+
+
+def lost_exit_code(patience: float = 0.0) -> int | None:
+    """How this process's JVM ended; None when it runs, or never did.
+
+    A connection breaks a moment before its process is gone: ``patience`` are the seconds to
+    wait for that.
+    """
+    context = sys.modules.get("pyspark.core.context")
+    gateway = context.SparkContext._gateway if context is not None else None
+    process = getattr(gateway, "proc", None)
+    if process is None:
+        return None
+    try:
+        return int(process.wait(timeout=patience))
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def from_jvm(error: BaseException) -> bool:
+    """True when the error is one that a broken connection to the JVM gives."""
+    return isinstance(error, OSError) or type(error).__module__.startswith("py4j.")
+
+
+def _forget_session() -> None:
+    """Drop what pyspark keeps of a JVM that is gone, which would answer no call any more."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    SparkContext._active_spark_context = None
+    SparkContext._gateway = None
+    SparkContext._jvm = None
+    SparkSession._instantiatedSession = None

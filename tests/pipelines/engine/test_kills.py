@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -56,6 +57,30 @@ def test_a_run_killed_after_its_commit_heals(
     """Invariant 3: killed between commit and ledger, nothing is doubled and nothing lost."""
     lake.forget("silver.order", "gold.order_day")
     killed_run_heals(lake, built, "committed")
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_a_lost_jvm_is_transient_and_replaced(
+    spark: SparkSession, built: SmallLake, tmp_path: Path
+) -> None:
+    """A batch whose JVM dies fails as transient; the same process goes on with a new JVM."""
+    lake = SmallLake.at(tmp_path / "lake").deliver_days(D1, D2)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("EXLAKE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.pipelines.engine.killed", "lose", str(lake.home)],
+        env={**kept, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    failures = json.loads(done.stdout.splitlines()[-1])
+    assert failures
+    assert {code for _, code in failures} == {"spark-lost"}
+    assert lake.hashes() == built.hashes()
 
 
 @pytest.mark.spark

@@ -1,0 +1,67 @@
+"""What a run tells while it goes on, and what it did in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from contracts.errors import ExlakeError
+
+if TYPE_CHECKING:
+    from pipelines.engine.plan import Held
+    from pipelines.engine.preparation import BatchOutcome
+    from quality.outcome import Verdict
+
+
+@dataclass(frozen=True)
+class Event:
+    """Progress of a run: a product begins, or one of its batches ended."""
+
+    kind: str
+    product: str
+    intervals: tuple[str, ...]
+    detail: str = ""
+    seconds: float = 0.0
+
+
+OnProgress = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A batch that broke (an error, not a verdict)."""
+
+    product: str
+    intervals: tuple[str, ...]
+    error: ExlakeError | Exception
+
+    @property
+    def transient(self) -> bool:
+        """True when a retry can help."""
+        return isinstance(self.error, ExlakeError) and self.error.transient
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did."""
+
+    run_id: str
+    started_at: datetime
+    ended_at: datetime
+    outcomes: tuple[BatchOutcome, ...]
+    failures: tuple[Failure, ...]
+    held: tuple[tuple[str, Held], ...]
+    waiting: tuple[tuple[str, str, tuple[str, ...]], ...]
+    repaired: int = 0
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """Every verdict, in order."""
+        return tuple(v for outcome in self.outcomes for v in outcome.verdicts)
+
+    @property
+    def idle(self) -> bool:
+        """True when there was nothing to do."""
+        return not self.outcomes and not self.failures
