@@ -6,7 +6,10 @@ from dataclasses import replace
 
 from exlake.steward import standing
 from exlake.steward.deciding import Act, record
+from exlake.steward.explain_text import page
+from exlake.steward.explaining import explain
 from exlake.steward.wishes import Wish
+from exlake.tracing import trace
 from pipelines.engine.ledgers import DECISION
 from tests.pipelines.engine.small_lake import D1, NOW, SmallLake, date_of, orders, settled
 
@@ -16,6 +19,11 @@ ANA, BO = (Act(person, person, NOW) for person in ("ana", "bo"))
 def wish(kind: str, **terms: str) -> Wish:
     """A decision on the first day's orders."""
     return Wish(kind, "silver.order", D1, "asked the member", **terms)
+
+
+def turn(lake: SmallLake, product: str = "silver.order") -> str:
+    """Whose turn it is, by `exlake explain`."""
+    return explain(lake.lake, product, D1).turn
 
 
 def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
@@ -29,11 +37,18 @@ def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
     lake.run()
     assert lake.states()[f"silver.order {D1}"] == "blocked"
     assert lake.states()[f"gold.order_day {D1}"] == "held"
+    told = explain(lake.lake, "silver.order", D1)
+    assert [(w.product, w.interval) for w in told.waiting] == [("gold.order_day", D1)]
+    assert told.findings[0].rule == "order.lots.settled", "what blocks comes first"
+    assert all("exlake waive order.lots.settled" in page(told, word) for word in ("zh", "en"))
+    assert (told.turn, turn(lake, "gold.order_day")) == ("steward", "root")
     (waiver,) = record(
         lake.lake, [wish("waiver", rule="order.lots.settled", until=D1)], ANA
     )  # fmt: skip
     assert lake.planned() == {}, "a waiver alone wakes nothing"
+    assert turn(lake) == "approver"
     standing.approve(lake.lake, [waiver.decision_id], BO)
+    assert turn(lake) == "run"
     decided = record(
         lake.lake,
         [wish("patch", row="3", column="price", value="10.00"), wish("release", row="5"),
@@ -46,6 +61,7 @@ def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
     assert lake.ids() == freed, lake.state("silver.order", D1).reasons
     assert lake.states()[f"silver.order {D1}"] == "quarantine"
     assert lake.states()[f"gold.order_day {D1}"] == "published"
+    assert turn(lake) == "review"
     said = {r.rule_id: (r.outcome, r.decision_id, r.message) for r in lake.results(
         "silver.order", D1)}  # fmt: skip
     assert said["order.lots.settled"][:2] == ("failed", waiver.decision_id)
@@ -80,3 +96,18 @@ def test_one_person_cannot_release_from_a_critical_rule(lake: SmallLake) -> None
     standing.approve(strict.lake, [asked.decision_id], BO)
     strict.run("silver.order")
     assert strict.states()[f"silver.order {D1}"] == "quarantine"
+
+
+def test_a_number_is_traced_to_delivery_and_line(built: SmallLake) -> None:
+    """From a mart's row over the rows it was made of to the records as they were delivered."""
+    steps = trace(built.lake, "gold.order_day", D1, {"client_id": "c1"}, limit=10)
+    assert [(s.depth, s.product, s.rows) for s in steps[:2]] == [
+        (0, "gold.order_day", 1),
+        (1, "silver.order", 2),
+    ]
+    (mart,), found = steps[0].shown, steps[1]
+    assert mart["lots"] == sum(int(o.original["lots"]) for o in found.origins) == 106
+    assert [o.row_number for o in found.origins] == [1, 7]
+    (delivery,) = {o.delivery_id for o in found.origins}
+    assert {o.file for o in found.origins} == {"order_20260105.csv"}
+    assert delivery.startswith("order-20260105-001-")
