@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from catalog import earlier
 from catalog.audience import pick, products_of
 from catalog.build import Content, create_table, replace_intervals, writing
 from catalog.keys import MaskKey, load_or_create_key
@@ -166,6 +167,9 @@ def _publish(
             last.stamp.size, time.monotonic() - began,
         )  # fmt: skip
     base = last if last and last.shape == shape else None
+    if standing := last or read_sidecar(target):  # a killed publisher may not have kept it
+        stood = {product: part.mask for product, part in standing.parts.items()}
+        earlier.keep(settings, audience.name, standing.publication_id, target, stood)
     source = digest([shape, seen, versions])
     edition = Edition(f"{audience.name}-{now:%Y%m%dT%H%M%SZ}-{source[:8]}", now, run_id, source)
     draft = settings.publish / f".{audience.name}.{os.getpid()}.draft"
@@ -192,6 +196,7 @@ def _publish(
             stamp=stamp,
         ),
     )
+    earlier.keep(settings, audience.name, edition.publication_id, target, masks)
     outcome: Literal["updated", "rebuilt"] = "updated" if base else "rebuilt"
     return Publication(
         audience.name, target, outcome, edition.publication_id, now, copies,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catalog.audience import pick
+from catalog.earlier import edition_path
 from catalog.errors import NotPublishedError, QueryRefusedError
 from catalog.publish import published_path
 from contracts.catalogue import Catalogue
@@ -90,17 +91,22 @@ def run_query(
     sql: str,
     *,
     audience: str = "analyst",
+    publication: str | None = None,
     limit: int | None = None,
     parameters: Sequence[Any] = (),
     timeout_seconds: float | None = None,
 ) -> QueryResult:
     """Answer one statement from an audience's file.
 
-    ``limit`` bounds the rows fetched. Raises UnknownAudienceError, NotPublishedError, or
-    QueryRefusedError with what to do (a mistyped table or column gets near names).
+    ``limit`` bounds the rows fetched; ``publication`` asks an earlier file by its id. Raises
+    UnknownAudienceError, NotPublishedError, UnknownPublicationError, or QueryRefusedError with
+    what to do (a mistyped table or column gets near names).
     """
     pick(catalogue.audiences, audience)
-    connection = open_published(published_path(settings, audience), audience)
+    path = published_path(settings, audience)
+    if publication is not None:
+        path = edition_path(settings, audience, publication)
+    connection = open_published(path, audience)
     try:
         return _answer(connection, audience, sql, limit, parameters, timeout_seconds)
     finally:

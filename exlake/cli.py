@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from contracts.errors import ExlakeError
-from exlake.commands import build, contract, decide, look, operate, serve, why
+from exlake.commands import build, contract, decide, look, operate, serve, surveil, why
 
 FINDINGS, TERMINAL, TRANSIENT, INTERRUPTED = 1, 3, 4, 130
 
@@ -37,6 +37,7 @@ def options(
 build.register(app)
 decide.register(app, look.register(app))
 serve.register(app)
+surveil.register(app)
 why.register(app)
 contract.register(app)
 operate.register(app)

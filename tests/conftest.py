@@ -21,6 +21,7 @@ WHOLE = (
     "tests/pipelines/sources/test_fuzz.py",
     "tests/pipelines/external/test_real_files.py",
     "tests/catalog/test_publish.py",
+    "tests/catalog/test_earlier.py",
     "tests/catalog/test_query.py",
     "tests/catalog/test_analyst_page.py",
 )

@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(publish)
     app.command()(sql)
+    app.command()(publications)
 
 
 def publish(
@@ -40,6 +41,9 @@ def publish(
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, answered from a published file.")],
     audience: Annotated[str, typer.Option("--audience", metavar="A")] = "analyst",
+    publication: Annotated[
+        str | None, typer.Option("--publication", metavar="ID", help="An earlier publication.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows shown at most.")] = 1000,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +55,9 @@ def sql(
     from exlake.lake import open_catalogue
 
     settings, catalogue = open_catalogue()
-    result = run_query(settings, catalogue, query, audience=audience, limit=limit)
+    result = run_query(
+        settings, catalogue, query, audience=audience, publication=publication, limit=limit
+    )
     names = [column.name for column in result.columns]
     rows = [dict(zip(names, row, strict=True)) for row in result.rows]
     if as_json:
@@ -67,6 +73,24 @@ def sql(
     listing(rows, names, title="", as_json=False, empty="No rows.")
     for line in warnings(result):
         typer.echo(line, err=True)
+
+
+def publications(audience: Audience = None, as_json: AsJson = False) -> None:
+    """Publications that can still be asked, by id: `exlake sql --publication ID`."""
+    from catalog.audience import pick
+    from catalog.earlier import folder, kept
+    from exlake.lake import open_catalogue
+
+    settings, catalogue = open_catalogue()
+    chosen = [pick(catalogue.audiences, audience).name] if audience else list(catalogue.audiences)
+    rows = [
+        {"audience": name, "publication_id": each,
+         "bytes": (folder(settings, name) / f"{each}.duckdb").stat().st_size}
+        for name in chosen
+        for each in reversed(kept(settings, name))
+    ]  # fmt: skip
+    listing(rows, ("audience", "publication_id", "bytes"), title="Publications", as_json=as_json,
+            empty="Nothing is published yet. Next: exlake publish.")  # fmt: skip
 
 
 def warnings(result: QueryResult) -> list[str]:
