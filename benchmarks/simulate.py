@@ -1,6 +1,7 @@
 """Measure the simulator: seconds and memory a day, and how near its market is to real ones.
 
-``python -m benchmarks.simulate [--scales small,medium] [--days 3] [--shared DIR] [--plots DIR]``
+``python -m benchmarks.simulate [--scales small,medium] [--days 3] [--shared DIR] [--plots DIR]``;
+``--scales ""`` compares without measuring, ``--plots docs/images`` draws the page's plots again.
 """
 
 from __future__ import annotations
@@ -59,8 +60,9 @@ def speed(scale: str, days: int, home: Path) -> Speed:
 
 
 def plot(item: Likeness) -> str:
-    """Return an SVG of both cumulative distributions over the logarithm of value / mean."""
+    """Return an SVG of both cumulative distributions over a logarithmic axis."""
     width, height = 420, 220
+    by = "" if "tick" in item.measure else " / mean"
     low, high = -4.0, 1.5
 
     def line(values: NDArray[np.float64], colour: str) -> str:
@@ -80,7 +82,7 @@ def plot(item: Likeness) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="sans-serif"><rect width="100%" height="100%" fill="#fff"/>'
-        f'<text x="40" y="14" font-size="12" fill="#222">{item.measure} / mean: simulated (blue), '
+        f'<text x="40" y="14" font-size="12" fill="#222">{item.measure}{by}: simulated (blue), '
         f"{item.against} (orange), distance {item.distance}</text>"
         f'<path d="M40 20V{height - 30}H{width - 20}" stroke="#888" fill="none"/>{ticks}'
         f"{line(item.simulated, '#1f77b4')}{line(item.real, '#ff7f0e')}</svg>\n"
@@ -102,7 +104,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(asdict(speed(chosen.scales, chosen.days, Path(folder)))))
         return
-    for scale in chosen.scales.split(","):
+    for scale in filter(None, chosen.scales.split(",")):
         command = [sys.executable, "-m", "benchmarks.simulate", "--one", "--scales", scale,
                    "--days", str(chosen.days)]  # fmt: skip
         print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
