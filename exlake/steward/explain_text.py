@@ -162,8 +162,8 @@ class _Page:
             yield f"  exlake quarantine repair {at} --row … --set COLUMN=VALUE --reason …"
             yield f"  exlake quarantine release {at} --row … --reason …"
         for f in e.findings:
-            open_ = f.outcome == "failed" and f.decision_id is None
-            if open_ and f.severity in ("critical", "error") and not (f.is_row_rule and f.rows):
+            blocking = any(reason.startswith(f"{f.rule} ") for reason in e.reasons)
+            if blocking and f.outcome == "failed" and f.decision_id is None:
                 yield (
                     f"  exlake waive {f.rule} --product {e.product} --interval {e.interval} "
                     f"--until {e.interval} --reason …"

@@ -49,6 +49,7 @@ def test_a_page_says_what_since_when_who_waits_and_what_would_free_it(
     ):  # fmt: skip
         assert text in both, text
     assert "exlake waive trade.high_low.settled" not in both
+    assert "exlake waive trade.client.known" not in both, "it blocks nothing"
     assert "secret" not in both
     code, out, _ = said(monkeypatch, capsys, *explain, "--json")
     facts = json.loads(out)
