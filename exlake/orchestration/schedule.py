@@ -39,10 +39,12 @@ REFERENCE = Asset(name="reference", uri="exlake://silver/reference")
 TRADING_DAY = Asset(name="trading_day", uri="exlake://silver/trading_day")
 EXTERNAL = Asset(name="external", uri="exlake://silver/external")
 MARTS = Asset(name="marts", uri="exlake://gold/marts")
+SENTIMENT = Asset(name="sentiment", uri="exlake://gold/sentiment")
 
 AFTER_CLOSE = CronPartitionTimetable("30 16 * * 1-5", timezone=EXCHANGE_TIME, key_format="%Y-%m-%d")
 AFTER_REFERENCE = PartitionedAssetTimetable(assets=REFERENCE)
 AFTER_BOTH = PartitionedAssetTimetable(assets=TRADING_DAY & EXTERNAL)
+AFTER_EXTERNAL = PartitionedAssetTimetable(assets=EXTERNAL)
 AFTER_MARTS = PartitionedAssetTimetable(assets=MARTS)
 EVENING_HOURS = CronTriggerTimetable("15 17-23 * * 1-5", timezone=EXCHANGE_TIME)
 

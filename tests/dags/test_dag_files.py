@@ -25,7 +25,15 @@ def tree(path: Path) -> ast.Module:
 def test_every_flow_has_its_file() -> None:
     """The house has exactly these DAGs, one per file, named alike."""
     names = {path.stem for path in FILES}
-    assert names == {"reference", "trading_day", "external", "marts", "publish", "watch"}
+    assert names == {
+        "reference",
+        "trading_day",
+        "external",
+        "marts",
+        "publish",
+        "sentiment",
+        "watch",
+    }
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

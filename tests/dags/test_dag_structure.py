@@ -82,7 +82,7 @@ def test_the_chain_is_one_run_per_trade_date(dag_bag: Any) -> None:
         )
     ]
     assert days == ["2026-01-02", "2026-01-05", "2026-01-06"]
-    for dag_id in ("trading_day", "external", "marts", "publish"):
+    for dag_id in ("trading_day", "external", "marts", "publish", "sentiment"):
         mapper = dag_bag.dags[dag_id].timetable.default_partition_mapper
         assert type(mapper).__name__ == "IdentityMapper"
 
