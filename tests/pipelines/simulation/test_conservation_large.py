@@ -16,6 +16,8 @@ TABLES = (
     "order_event", "trade", "position", "settlement", "member_fund", "client_fund",
     "bank_transfer", "title_transfer", "warehouse_receipt", "warehouse_loading", "contract",
 )  # fmt: skip
+WANTED = {"order_event": "trade_date, order_id, event_type, trade_id, side, price, lots"}
+"""The columns that are read of the one table with ten million rows a date."""
 MISTAKES = {
     "legs differ in more than their side": """
         SELECT trade_date, trade_id FROM trade GROUP BY ALL
@@ -137,7 +139,8 @@ def files(
     con.execute(f"SET temp_directory = '{root}'")
     for name in TABLES:
         found = sorted((root / "inbox").rglob(f"{name}_2*.csv.gz"))
-        con.execute(f"CREATE TABLE {name} AS SELECT * FROM read_csv({[str(f) for f in found]}, "
+        columns = WANTED.get(name, "*")
+        con.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM read_csv({[str(f) for f in found]}, "
                     f"types = {_types(found[0])}, header = true, quote = '')")  # fmt: skip
     con.execute("CREATE TABLE stock (trade_date VARCHAR, commodity_id VARCHAR, warehouse VARCHAR, "
                 "stock DECIMAL(24,4), change DECIMAL(24,4))")  # fmt: skip
