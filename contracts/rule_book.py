@@ -27,6 +27,9 @@ Metric = Literal[
 ]
 Exemption = Literal["HEDGING", "MARKET_MAKING", "FAK", "FOK", "REPORTED"]
 Phase = Literal["ALL", "GENERAL", "MONTH_BEFORE", "DELIVERY"]
+GROUP_STATES = ("REPORTED", "CONFIRMED")
+"""States of a control relationship that make its accounts count as one client: suspected ones and
+those under inquiry are not established (our reading)."""
 Text = Annotated[str, Field(min_length=3)]
 
 
@@ -89,14 +92,13 @@ class BookRule(_Closed):
     title_zh: Text
     metric: Metric
     op: Literal[">=", ">"]
-    threshold: Annotated[Decimal, Field(gt=0)] | None = None
+    threshold: Annotated[int, Field(gt=0)] | None = None
     threshold_from: Literal["position_limit_general", "intraday_open_limit"] | None = None
-    thresholds: Mapping[str, Annotated[Decimal, Field(gt=0)]] | None = None
+    thresholds: Mapping[str, Annotated[int, Field(gt=0)]] | None = None
     min_lots: Annotated[int, Field(ge=1)] | None = None
     burst_messages: Annotated[int, Field(ge=2)] | None = None
     phase: Phase = "ALL"
     exemptions: tuple[Exemption, ...] = ()
-    group_states: tuple[Literal["REPORTED", "CONFIRMED"], ...] = ("REPORTED", "CONFIRMED")
     alerts: bool = True
     fee: Fee | None = None
     measures: tuple[Text, ...] = ()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pipelines.engine.settings import Settings
 
-CHAIN = ("reference", "trading_day", "external", "marts", "publish", "sentiment")
+CHAIN = ("reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance")
 """The DAGs in the order in which the scheduler would start them for one trade date."""
 
 

@@ -1,8 +1,8 @@
 """What runs: the functions that the command line and the DAGs both call.
 
-Flows are what contracts name (``flow``): reference, trading_day, external, marts. Trade
-dates are ISO text. Nothing heavy is imported before a function needs it, because
-Airflow reads this module each time it reads a DAG file.
+Flows are what contracts name (``flow``): reference, trading_day, external, marts, sentiment,
+surveillance. Trade dates are ISO text. Nothing heavy is imported before a function needs it,
+because Airflow reads this module each time it reads a DAG file.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ TRADING_DAY = Asset(name="trading_day", uri="exlake://silver/trading_day")
 EXTERNAL = Asset(name="external", uri="exlake://silver/external")
 MARTS = Asset(name="marts", uri="exlake://gold/marts")
 SENTIMENT = Asset(name="sentiment", uri="exlake://gold/sentiment")
+SURVEILLANCE = Asset(name="surveillance", uri="exlake://gold/surveillance")
 
 AFTER_CLOSE = CronPartitionTimetable("30 16 * * 1-5", timezone=EXCHANGE_TIME, key_format="%Y-%m-%d")
 AFTER_REFERENCE = PartitionedAssetTimetable(assets=REFERENCE)

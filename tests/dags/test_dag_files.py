@@ -32,6 +32,7 @@ def test_every_flow_has_its_file() -> None:
         "marts",
         "publish",
         "sentiment",
+        "surveillance",
         "watch",
     }
 

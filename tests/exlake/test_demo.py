@@ -73,7 +73,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 def test_every_dag_ran_for_every_date(demo: Demo) -> None:
     """One command drives all DAGs over three trade dates and shows progress all the while."""
     for day in DATES:
-        for dag in ("reference", "trading_day", "external", "marts", "publish", "sentiment"):
+        for dag in (
+            "reference",
+            "trading_day",
+            "external",
+            "marts",
+            "publish",
+            "sentiment",
+            "surveillance",
+        ):
             assert f"{day} DAG {dag}\n" in demo.printed
 
 

@@ -63,6 +63,10 @@ def run_job(spark: SparkSession) -> RunJob:
         contract = catalogue[declared.product]
 
         def read(wanted: Read) -> DataFrame:
+            if wanted.how == "previous":
+                earlier = given.get(f"previous {wanted.product}", ())
+                rows = frame(spark, catalogue[wanted.product], earlier)
+                return rows.selectExpr("*", f"DATE'{intervals[0]}' AS _for_interval")
             rows = frame(spark, catalogue[wanted.product], given.get(wanted.product, ()))
             return rows.where("known_to IS NULL") if wanted.how == "as_of" else rows
 

@@ -1,0 +1,132 @@
+"""Every subject's figure under every rule in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contracts.rule_book import load_rule_book
+from pipelines.engine.job import Inputs, as_of, job, same
+from pipelines.surveillance.book import BOOK_DIGEST, NEAR, fee_sql, rules_frame
+from pipelines.surveillance.counting import cells
+from pipelines.surveillance.missing import gone, missing_cells, missing_counts
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+RULED = """
+SELECT /*+ BROADCAST(r), BROADCAST(k), BROADCAST(o) */ c.*, r.*, k.commodity_id,
+  CASE r.threshold_from WHEN 'position_limit_general' THEN o.position_limit_general
+    WHEN 'intraday_open_limit' THEN o.intraday_open_limit
+    ELSE coalesce(r.fixed, r.by_commodity[k.commodity_id]) END AS threshold,
+  CASE WHEN array_contains(exemptions, 'HEDGING') AND instr(hedge_flags, 'H') > 0 THEN 'HEDGING'
+    WHEN array_contains(exemptions, 'MARKET_MAKING') AND instr(hedge_flags, 'M') > 0
+      THEN 'MARKET_MAKING'
+    WHEN array_contains(exemptions, 'FAK') AND instr(order_types, 'FAK') > 0 THEN 'FAK'
+    WHEN array_contains(exemptions, 'FOK') AND instr(order_types, 'FOK') > 0 THEN 'FOK'
+    WHEN array_contains(exemptions, 'REPORTED') AND reported THEN 'REPORTED'
+  END AS exemption
+FROM {cells} c
+LEFT JOIN {contract} k ON k.contract_id = c.contract_id AND c.trade_date >= k.valid_from
+  AND (k.valid_to IS NULL OR c.trade_date < k.valid_to)
+LEFT JOIN {commodity} o ON o.commodity_id = k.commodity_id AND c.trade_date >= o.valid_from
+  AND (o.valid_to IS NULL OR c.trade_date < o.valid_to)
+JOIN {rules} r ON r.on_date = c.trade_date AND r.rule_exchange = c.exchange
+  AND r.rule_metric = c.metric
+  AND r.phase IN ('ALL', CASE
+    WHEN k.delivery_month <= date_format(c.trade_date, 'yyyyMM') THEN 'DELIVERY'
+    WHEN k.delivery_month = date_format(add_months(c.trade_date, 1), 'yyyyMM') THEN 'MONTH_BEFORE'
+    WHEN k.delivery_month IS NOT NULL THEN 'GENERAL' END)
+"""
+
+SIDES = """
+SELECT trade_date, exchange, rule_id, rule_version, rule_confidence, subject_kind, subject_id,
+  contract_id, commodity_id, phase AS contract_phase, metric, op, threshold, side,
+  sum(if(missing OR exemption IS NOT NULL, 0L, amount)) AS figure,
+  sum(if(exemption = 'HEDGING', amount, 0L)) AS exempt_hedging,
+  sum(if(exemption = 'MARKET_MAKING', amount, 0L)) AS exempt_market_making,
+  sum(if(exemption = 'FAK', amount, 0L)) AS exempt_fak,
+  sum(if(exemption = 'FOK', amount, 0L)) AS exempt_fok,
+  sum(if(exemption = 'REPORTED', amount, 0L)) AS exempt_reported,
+  sum(if(missing OR exemption IS NULL, amount, 0L)) AS upper,
+  sum(filled) AS filled
+FROM {ruled} GROUP BY ALL
+"""
+
+DAY = """
+WITH larger AS (
+  SELECT trade_date, exchange, rule_id, rule_version, rule_confidence, subject_kind, subject_id,
+    contract_id, commodity_id, contract_phase, metric, threshold,
+    threshold + if(op = '>', 1, 0) AS reached_from,
+    max(struct(figure, exempt_hedging, exempt_market_making, exempt_fak, exempt_fok,
+      exempt_reported, filled)) AS f,
+    max(upper) AS figure_upper
+  FROM {sides} GROUP BY ALL
+), lone AS (
+  SELECT l.*, f.*, coalesce(m.rows, a.rows, 0L) AS missing_rows,
+    coalesce(u.rows, 0L) AS unplaced_rows
+  FROM larger l
+  LEFT JOIN {missing} m ON m.trade_date = l.trade_date AND m.contract_id = l.contract_id
+  LEFT JOIN {missing} u ON u.trade_date = l.trade_date AND u.contract_id = ''
+  LEFT JOIN (SELECT trade_date, sum(rows) AS rows FROM {missing} GROUP BY trade_date) a
+    ON a.trade_date = l.trade_date AND l.contract_id = 'ALL'
+), rated AS (
+  SELECT *,
+    if(metric = 'messages', filled, NULL) AS filled_orders,
+    if(metric = 'messages', CAST(CAST(figure AS DECIMAL(18,0)) / greatest(filled, 1) - 1
+      AS DECIMAL(18,4)), NULL) AS order_to_trade_ratio,
+    CAST(CAST(figure AS DECIMAL(18,0)) / reached_from AS DECIMAL(18,4)) AS threshold_share
+  FROM lone
+)
+SELECT *, @FEE@ AS message_fee,
+  CASE WHEN reached_from IS NULL THEN 'NO_THRESHOLD'
+    WHEN figure >= reached_from THEN 'REACHED'
+    WHEN figure_upper >= reached_from THEN 'UNDECIDED'
+    WHEN threshold_share >= @NEAR@ THEN 'NEAR' ELSE 'BELOW' END AS result
+FROM rated
+"""
+
+
+@job(
+    "gold.surveillance_day",
+    version=1,
+    inputs=(
+        same("silver.order_event"),
+        same("silver.trade"),
+        same("silver.position"),
+        as_of("silver.client"),
+        as_of("silver.control_group"),
+        as_of("silver.contract"),
+        as_of("silver.commodity"),
+        same("bronze.order_event"),
+        same("bronze.trade"),
+        same("bronze.position"),
+    ),
+)
+def surveillance_day(inputs: Inputs) -> DataFrame:
+    """One row per rule in force, subject, contract and date with any act the rule is about.
+
+    Thresholds and exemptions are the rule book's of the date; limits of commodities are reference
+    data as of the date. A position is the greater of its two sides. Bronze is read only to see
+    what was delivered and is not published.
+    """
+    spark, book = inputs.spark, load_rule_book()
+    rules = rules_frame(spark, book, inputs.intervals, released=BOOK_DIGEST)
+    contract = inputs.read("silver.contract")
+    silver = {name: inputs.read(f"silver.{name}") for name in ("order_event", "trade", "position")}
+    found = {n: gone(spark, n, inputs.read(f"bronze.{n}"), s) for n, s in silver.items()}
+    counted = cells(
+        spark,
+        book,
+        client=inputs.read("silver.client"),
+        control_group=inputs.read("silver.control_group"),
+        missing=missing_cells(spark, found, contract),
+        **silver,
+    )
+    commodity = inputs.read("silver.commodity")
+    ruled = spark.sql(RULED, cells=counted, rules=rules, contract=contract, commodity=commodity)
+    day = spark.sql(
+        DAY.replace("@FEE@", fee_sql(book)).replace("@NEAR@", NEAR),
+        sides=spark.sql(SIDES, ruled=ruled),
+        missing=missing_counts(spark, found, contract),
+    )
+    return day.select(*[column.name for column in inputs.contract.columns])

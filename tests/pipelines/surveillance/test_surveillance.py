@@ -1,0 +1,235 @@
+"""Surveillance figures and alerts of tiny days, at each threshold and with each exemption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.spark
+RunJob = Callable[..., list[Any]]
+Row = dict[str, Any]
+
+DAY = "2026-01-05"
+AT = "2026-01-05T02:00:00"
+CONTRACT: Row = {
+    "contract_id": "cu2605", "commodity_id": "cu", "exchange": "SHFE", "delivery_month": "202605",
+    "valid_from": "2025-03-17", "known_from": "2026-01-05",
+}  # fmt: skip
+COMMODITY: Row = {
+    "commodity_id": "cu", "exchange": "SHFE", "position_limit_general": 100,
+    "intraday_open_limit": 40, "valid_from": "2020-01-01", "known_from": "2026-01-05",
+}  # fmt: skip
+
+
+def order(number: str, client: str, kind: str, **more: Any) -> Row:
+    return {
+        "trade_date": DAY, "exchange": "SHFE", "contract_id": "cu2605", "order_id": number,
+        "client_id": client, "event_time": AT, "hedge_flag": "S", "order_type": "LIMIT",
+        "event_type": kind, "lots": 1, "reason": "CLIENT" if kind == "CANCEL" else None,
+    } | more  # fmt: skip
+
+
+def cancels(client: str, count: int, **more: Any) -> list[Row]:
+    return [order(f"{client}{n}", client, "CANCEL", **more) for n in range(count)]
+
+
+def trades(buyer: str, seller: str, count: int, *, name: str = "", **more: Any) -> list[Row]:
+    base: Row = {"trade_date": DAY, "exchange": "SHFE", "contract_id": "cu2605", "offset": "C",
+                 "hedge_flag": "S", "lots": 1}  # fmt: skip
+    return [
+        base | {"trade_id": f"{buyer}{seller}{name}{n}", "side": side, "client_id": who} | more
+        for n in range(count)
+        for side, who in (("B", buyer), ("S", seller))
+    ]
+
+
+def held(client: str, lots: int, side: str = "L", **more: Any) -> Row:
+    return {
+        "trade_date": DAY, "exchange": "SHFE", "contract_id": "cu2605", "client_id": client,
+        "hedge_flag": "S", "position_side": side, "lots": lots,
+    } | more  # fmt: skip
+
+
+def tie(group: str, client: str, **more: Any) -> Row:
+    return {
+        "group_id": group, "client_id": client, "relation": "HOLDER", "status": "REPORTED",
+        "valid_from": "2025-01-01", "known_from": "2025-01-01",
+    } | more  # fmt: skip
+
+
+def delivered(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Silver and bronze of the same rows."""
+    lineage = [r | {"_delivery_id": "d", "_row_number": n} for n, r in enumerate(rows)]
+    names = ("contract_id", "client_id", "lots", "event_type", "offset", "position_side")
+    bronze = [
+        {k: str(r[k]) for k in names if k in r and r[k] is not None}
+        | {"_delivery_id": "d", "_row_number": r["_row_number"], "_interval": DAY}
+        for r in lineage
+    ]
+    return lineage, bronze
+
+
+def world(rejected: Mapping[str, list[Row]] | None = None, **given: list[Row]) -> dict[str, Any]:
+    """Inputs of the job; ``rejected``: rows that were delivered and are not published."""
+    made: dict[str, Any] = {
+        "silver.contract": [CONTRACT], "silver.commodity": [COMMODITY],
+        "silver.client": given.pop("client", []),
+        "silver.control_group": given.pop("control_group", []),
+    }  # fmt: skip
+    for name in ("order_event", "trade", "position"):
+        kept = given.get(name, [])
+        all_rows = kept + (rejected or {}).get(name, [])
+        silver, bronze = delivered(all_rows)
+        made[f"silver.{name}"], made[f"bronze.{name}"] = silver[: len(kept)], bronze
+    return made
+
+
+def figures(run_job: RunJob, given: dict[str, Any], rule: str) -> dict[str, Any]:
+    from pipelines.surveillance.surveillance_day import surveillance_day
+
+    rows = run_job(surveillance_day, given)
+    return {r.subject_id: r for r in rows if r.rule_id == f"SHFE.{rule}"}
+
+
+def at_threshold(reached_from: int) -> tuple[int, ...]:
+    return reached_from - 1, reached_from, reached_from + 1
+
+
+def results(found: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    return {subject: (row.figure, row.result) for subject, row in found.items()}
+
+
+def expected(reached_from: int) -> dict[str, tuple[int, str]]:
+    return {
+        f"c{n}": (n, "REACHED" if n >= reached_from else "NEAR") for n in at_threshold(reached_from)
+    }
+
+
+def test_each_threshold_speaks_from_exactly_its_figure(run_job: RunJob) -> None:
+    """Promise: threshold - 1, threshold, threshold + 1, for every rule, in one day."""
+    from pipelines.surveillance.surveillance_day import surveillance_day
+
+    events, legs, holdings = [], [], []
+    for n in at_threshold(500):
+        events += cancels(f"c{n}", n)
+    for n in at_threshold(50):
+        events += cancels(f"c{n}", n, lots=300) + cancels(f"c{n}", 70, lots=299)
+    for n in at_threshold(5):
+        legs += trades(f"c{n}", f"c{n}", n)
+    for n in at_threshold(41):
+        legs += [{**trades("x", f"c{n}", 1)[1], "offset": "O", "lots": n}]
+    for n in (*at_threshold(100), 101, 102):
+        holdings.append(held(f"c{n}", n))
+    for n in at_threshold(10):
+        for second in range(n):
+            at = f"2026-01-05T05:00:{second:02}"
+            events += [order(f"b{n}{second}{i}", f"c{n}", "NEW", event_time=at) for i in range(10)]
+            slow = f"2026-01-05T05:10:{second:02}"
+            events += [order(f"s{n}{second}{i}", f"c{n}", "NEW", event_time=slow) for i in range(9)]
+    rows = run_job(surveillance_day, world(order_event=events, trade=legs, position=holdings))
+    by_rule: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        by_rule.setdefault(row.rule_id.removeprefix("SHFE."), {})[row.subject_id] = row
+    frequent = results(by_rule["frequent_cancel"])
+    assert {k: v for k, v in frequent.items() if v[0] > 400} == expected(500)
+    assert results(by_rule["large_cancel"]) == expected(50)
+    assert results(by_rule["self_trade"]) == expected(5)
+    assert results(by_rule["intraday_open"]) == expected(41)
+    bursts = results(by_rule["programme_report"])
+    assert {k: v for k, v in bursts.items() if k in expected(10)} == expected(10)
+    general, report = (results(by_rule[r]) for r in ("position_limit.general", "large_trader"))
+    assert [general[f"c{n}"][1] for n in (99, 100, 101, 102)] == ["NEAR", "NEAR", *["REACHED"] * 2]
+    assert [report[f"c{n}"][1] for n in (99, 100, 101, 102)] == ["NEAR", *["REACHED"] * 3]
+
+
+def test_each_exemption_is_left_out_and_told(run_job: RunJob) -> None:
+    """Promise: hedging, market making, FAK, FOK, reported programmes don't count, each is kept."""
+    events = [
+        *cancels("h", 500, hedge_flag="H"), *cancels("m", 500, hedge_flag="M"),
+        *cancels("k", 500, order_type="FAK"), *cancels("o", 500, order_type="FOK"),
+        *cancels("a", 500, hedge_flag="A"), *cancels("e", 500, reason="SESSION_END"),
+    ]  # fmt: skip
+    reported = {
+        "client_id": "h", "programme_reported": True, "valid_from": "2025-01-01",
+        "known_from": "2025-01-01",
+    }  # fmt: skip
+    given = world(order_event=events, client=[reported])
+    found = figures(run_job, given, "frequent_cancel")
+    assert results(found) == {
+        "h": (0, "BELOW"), "m": (0, "BELOW"), "k": (0, "BELOW"), "o": (0, "BELOW"),
+        "a": (500, "REACHED"),
+    }  # fmt: skip
+    names = {"h": "hedging", "m": "market_making", "k": "fak", "o": "fok"}
+    assert all(found[who][f"exempt_{name}"] == 500 for who, name in names.items())
+    bursts = figures(run_job, given, "programme_report")
+    assert (bursts["h"].figure, bursts["h"].exempt_reported, bursts["m"].figure) == (0, 1, 1)
+
+
+def test_a_control_group_counts_as_one_client(run_job: RunJob) -> None:
+    """Promise: members' acts add up, trades between them are self-trades, while tied."""
+    ties = [
+        tie("g", "a"), tie("g", "b"), tie("old", "a", valid_to="2026-01-05"),
+        tie("no", "a", status="SUSPECTED"), tie("no", "b", status="SUSPECTED"),
+    ]  # fmt: skip
+    given = world(
+        order_event=cancels("a", 300) + cancels("b", 200),
+        trade=trades("a", "b", 4) + trades("a", "a", 1) + trades("a", "z", 9),
+        position=[held("a", 60), held("b", 41), held("b", 90, "S"), held("a", 99, hedge_flag="H")],
+        control_group=ties,
+    )
+    assert results(figures(run_job, given, "self_trade")) == {
+        "a": (1, "BELOW"),
+        "g": (5, "REACHED"),
+    }
+    assert results(figures(run_job, given, "frequent_cancel"))["g"] == (500, "REACHED")
+    group = figures(run_job, given, "position_limit.general")["g"]
+    assert (group.figure, group.result, group.exempt_hedging) == (101, "REACHED", 99)
+
+
+def test_the_worked_example_costs_exactly_as_published(run_job: RunJob) -> None:
+    """Promise: 59,600 unfilled FAKs are 119,200 messages at CNY 4,042,000 (SHFE's own example)."""
+    events = [
+        order(str(n), "p", kind, order_type="FAK")
+        for n in range(59_600)
+        for kind in ("NEW", "CANCEL")
+    ]
+    [row] = figures(run_job, world(order_event=events), "message_fee").values()
+    assert (row.figure, row.order_to_trade_ratio) == (119_200, Decimal("119199.0000"))
+    assert row.message_fee == Decimal("4042000.0000")
+
+
+def test_rejected_rows_make_a_subject_undecided_not_innocent(run_job: RunJob) -> None:
+    """Promise: who would cross with the quarantined rows is undecided; completeness is shown."""
+    given = world(
+        order_event=cancels("a", 499) + cancels("b", 490),
+        rejected={"order_event": cancels("a", 1) + cancels("b", 9)},
+    )
+    found = figures(run_job, given, "frequent_cancel")
+    assert results(found) == {"a": (499, "UNDECIDED"), "b": (490, "NEAR")}
+    assert {row.missing_rows for row in found.values()} == {10}
+
+
+def test_an_alert_carries_evidence_history_and_the_next_measure(run_job: RunJob) -> None:
+    """Promise: same id for the same finding, its orders as evidence, and the measure rises."""
+    from pipelines.surveillance.surveillance_alert import surveillance_alert
+    from pipelines.surveillance.surveillance_day import surveillance_day
+
+    given = world(
+        trade=trades("a", "a", 6) + trades("a", "a", 1, name="h", hedge_flag="H"),
+    )
+    given["gold.surveillance_day"] = [r.asDict() for r in run_job(surveillance_day, given)]
+    given["previous gold.surveillance_day"] = [
+        r | {"trade_date": date(2025, 12, 31)} for r in given["gold.surveillance_day"]
+    ]
+    [alert] = [a for a in run_job(surveillance_alert, given) if a.rule_id == "SHFE.self_trade"]
+    assert (alert.figure, alert.evidence_count) == (6, 6)
+    assert alert.evidence_keys == ",".join(f"aa{n}" for n in range(6))
+    assert "cu2605" in alert.explanation_en
+    assert "自成交" in alert.explanation_zh
+    assert (alert.earlier_occurrences, alert.next_measure) == (
+        1, "watch list",
+    )  # fmt: skip
