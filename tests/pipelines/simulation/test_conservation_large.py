@@ -140,8 +140,9 @@ def files(
     for name in TABLES:
         found = sorted((root / "inbox").rglob(f"{name}_2*.csv.gz"))
         columns = WANTED.get(name, "*")
-        con.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM read_csv({[str(f) for f in found]}, "
-                    f"types = {_types(found[0])}, header = true, quote = '')")  # fmt: skip
+        read = f"read_csv({[str(f) for f in found]}, types = {_types(found[0])}, "
+        read += "header = true, quote = '')"
+        con.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM {read}")
     con.execute("CREATE TABLE stock (trade_date VARCHAR, commodity_id VARCHAR, warehouse VARCHAR, "
                 "stock DECIMAL(24,4), change DECIMAL(24,4))")  # fmt: skip
     for path in sorted((root / "inbox").rglob("*dailystock.dat")):
