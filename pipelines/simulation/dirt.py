@@ -79,6 +79,30 @@ def spoil_login(rng: np.random.Generator, delivery: Outgoing, _: date) -> Spoile
     return Spoiled((with_rows(delivery, header, rows),), truth)
 
 
+def duplicate_row(rng: np.random.Generator, delivery: Outgoing, _: date) -> Spoiled | None:
+    """A login told twice: of two rows with one key the later one is quarantined."""
+    header, rows = read_rows(delivery)
+    at = int(rng.integers(len(rows)))
+    rows.insert(at + 1, list(rows[at]))
+    truth = _truth(delivery, "login.key.unique", "landed", "quarantine")
+    truth["keys"] = [rows[at][header.index("login_id")]]
+    return Spoiled((with_rows(delivery, header, rows),), truth)
+
+
+def column_retyped(_rng: np.random.Generator, delivery: Outgoing, later: date) -> Spoiled | None:
+    """Every time of a file in another form: no row is left, so the gate blocks; the whole file is
+    sent again on the next trade date."""
+    header, rows = read_rows(delivery)
+    at = header.index("login_time")
+    broken = [[*r[:at], f"{r[at][8:10]}/{r[at][5:7]}/{r[at][:4]} {r[at][11:]}", *r[at + 1 :]]
+              for r in rows]  # fmt: skip
+    truth = _truth(delivery, "login.parsed", "landed", "block")
+    truth["blocked"] = [truth["product"]]
+    truth["corrected"] = True
+    again = _at(resent(delivery, _next_sequence(delivery), 0), later)
+    return Spoiled((with_rows(delivery, header, broken), again), truth)
+
+
 def truncated(rng: np.random.Generator, delivery: Outgoing, _: date) -> Spoiled | None:
     """A file cut short: refused by its checksum; the whole file is sent again half an hour on."""
     cut = delivery.data[: int(len(delivery.data) * rng.uniform(0.4, 0.9))]
@@ -161,7 +185,7 @@ def corrected_trade(rng: np.random.Generator, delivery: Outgoing, later: date) -
 
 
 def sum_off(rng: np.random.Generator, delivery: Outgoing, later: date) -> Spoiled | None:
-    """One contract settled with a lot too many: trades and orders do not tie until corrected."""
+    """One contract settled with a lot too many: orders and trades do not tie until corrected."""
     header, rows = read_rows(delivery)
     volume = header.index("volume_lots")
     traded = [row for row in rows if int(row[volume]) > 0]
@@ -173,8 +197,10 @@ def sum_off(rng: np.random.Generator, delivery: Outgoing, later: date) -> Spoile
         _at(resent(with_rows(delivery, header, [right]), _next_sequence(delivery), 0), later),
         mode="correction",
     )
-    truth = _truth(delivery, "trade.volume.settled", "landed", "block")
-    truth["product"] = "silver.trade"
+    truth = _truth(delivery, "order_event.volume.settled", "landed", "block")
+    # Trades would not tie either, but wait for the orders: their rules read them.
+    truth["product"] = "silver.order_event"
+    truth["blocked"] = ["silver.order_event"]
     truth["keys"] = [right[header.index("contract_id")]]
     truth["corrected"] = True
     return Spoiled((first, second), truth)
@@ -218,7 +244,11 @@ CSV_KINDS: Final[dict[str, Dirt]] = {
 TEXT_KINDS: Final[dict[str, Dirt]] = {"gb18030": gb18030, "wrong_encoding": wrong_encoding}
 OWN_KINDS: Final[dict[str, dict[str, Dirt]]] = {
     "order_event": ORDER_KINDS,
-    "login": {"unknown_login_client": spoil_login},
+    "login": {
+        "unknown_login_client": spoil_login,
+        "duplicate_row": duplicate_row,
+        "column_retyped": column_retyped,
+    },
     "trade": {"corrected_trade": corrected_trade},
     "settlement": {"sum_off": sum_off},
     "client": {"back_dated": back_dated, **TEXT_KINDS},
@@ -229,7 +259,9 @@ OWN_KINDS: Final[dict[str, dict[str, Dirt]]] = {
 
 def _truth(delivery: Outgoing, rule: str, land: str, gate: str) -> dict[str, Any]:
     """``land``: landed, refused, duplicate, late or missing; ``gate``: publish, quarantine,
-    block or none; ``rule``: the rule or error code that must say so."""
+    block or none; ``rule``: the rule or error code that must say so; ``keys``: the spoiled rows,
+    which with ``quarantine`` are the rows that must leave, units included; ``blocked``: the
+    products whose interval the gate must block; ``corrected``: a later delivery mends it."""
     return {
         "kind": "dirty",
         "dataset": delivery.dataset,
@@ -241,6 +273,7 @@ def _truth(delivery: Outgoing, rule: str, land: str, gate: str) -> dict[str, Any
         "land": land,
         "gate": gate,
         "keys": [],
+        "blocked": [],
         "corrected": False,
     }
 

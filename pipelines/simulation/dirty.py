@@ -1,4 +1,4 @@
-"""Which deliveries of a date are spoiled: a fixed set for the demo, or a rate."""
+"""Which deliveries of a date are spoiled: a fixed set (the demo's, or every kind), or a rate."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pipelines.engine.calendar import TradingCalendar
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirt import (
     CSV_KINDS,
+    ORDER_KINDS,
     OWN_KINDS,
     TEXT_KINDS,
     Dirt,
@@ -43,22 +44,58 @@ _DEMO: Final[dict[int, tuple[tuple[str, str, Dirt], ...]]] = {
     ),
     3: (("position", "truncated", truncated),),
 }  # fmt: skip
+_ALL: Final[dict[int, tuple[tuple[str, str], ...]]] = {
+    2: (
+        *(("order_event", kind) for kind in ORDER_KINDS),
+        ("login", "unknown_login_client"),
+        ("login", "duplicate_row"),
+        ("client", "wrong_encoding"),
+        ("member", "gb18030"),
+        ("trade", "corrected_trade"),
+        ("settlement", "duplicate"),
+        ("position", "truncated"),
+    ),
+    3: (
+        ("settlement", "sum_off"),
+        ("login", "column_retyped"),
+        ("position", "column_added"),
+        ("order_event", "column_renamed"),
+        ("client", "back_dated"),
+        ("control_group", "late"),
+        ("member_fund", "late"),
+        ("quote_request", "missing"),
+    ),
+}
+"""Every kind once, on the second and third date, so that each one's outcome can be told apart."""
+
+
+def _kind(dataset: str, name: str) -> tuple[str, str, Dirt]:
+    kinds = {**CSV_KINDS, **TEXT_KINDS, **OWN_KINDS.get(dataset, {})}
+    return dataset, name, kinds[name]
+
+
+def _fixed(which: str, number: int) -> list[tuple[str, str, Dirt]]:
+    if which == "demo":
+        return list(_DEMO.get(number, ()))
+    return [_kind(dataset, name) for dataset, name in _ALL.get(number, ())]
 
 
 class UnknownDirtError(TerminalError):
-    """Raised when ``dirty`` is neither a rate from 0 to 1 nor "demo"."""
+    """Raised when ``dirty`` is neither a rate from 0 to 1, "demo" nor "all"."""
 
     code = "simulation-unknown-dirt"
 
     def __init__(self, value: float | str) -> None:
         super().__init__(
-            f"dirty is {value!r}.", next_step='give a rate from 0 to 1, "demo", or nothing.'
+            f"dirty is {value!r}.", next_step='give a rate from 0 to 1, "demo", "all", or nothing.'
         )
 
 
 def check_dirty(dirty: float | str | None) -> None:
-    """Raise UnknownDirtError unless it is nothing, "demo" or a rate from 0 to 1."""
-    fine = dirty == "demo" if isinstance(dirty, str) else dirty is None or 0.0 <= dirty <= 1.0
+    """Raise UnknownDirtError unless it is nothing, "demo", "all" or a rate from 0 to 1."""
+    fine = (
+        dirty in ("demo", "all") if isinstance(dirty, str) else dirty is None or 0.0 <= dirty <= 1.0
+    )
     if dirty is not None and not fine:
         raise UnknownDirtError(dirty)
 
@@ -79,7 +116,7 @@ def soil(
     if dirty is None:
         return list(deliveries), []
     if isinstance(dirty, str):
-        chosen = list(_DEMO.get(number, ()))
+        chosen = _fixed(dirty, number)
     else:
         chosen = _drawn(rng, deliveries, dirty, number)
     later = TradingCalendar.default().next(day)
