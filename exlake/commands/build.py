@@ -29,7 +29,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
     scale: Annotated[str, typer.Option(help="tiny, small, medium or exchange.")] = "small",
     dirty: Annotated[
-        str | None, typer.Option(help="Rate of dirty deliveries (0..1) or 'demo'.")
+        str | None, typer.Option(help="Rate of dirty deliveries (0..1), 'demo' or 'all'.")
     ] = None,
     market_data: Annotated[
         Path | None, typer.Option(help="A folder of real prices to trade inside.")
