@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.load import load_catalogue
 from pipelines.sentiment.agreement import kappa, read_labels, wilson
 from pipelines.sentiment.duplicates import cluster
 from pipelines.sentiment.ontology import load_ontology, normalise
@@ -85,6 +86,16 @@ def test_words_keep_names_whole() -> None:
     words = Tokeniser(ONTOLOGY, NAMES).words("沪铜与镍矿库存，虚构期货2026年累库3万吨")
     assert {"沪铜", "镍矿", "库存", "虚构期货", "累库"} <= set(words)
     assert not any(re.search(r"\d", word) for word in words)
+
+
+def test_every_name_may_become_a_hot_word() -> None:
+    """Promise: what the tokeniser gives, names with a number such as 20号胶 too, has the form
+    that the contract asks of a hot word."""
+    contract = load_catalogue()["gold.hot_word_daily"]
+    form = next(rule for rule in contract.rules if rule.id == "hot_word_daily.word.form")
+    words = Tokeniser(ONTOLOGY, NAMES).words("，".join(NAMES.names))
+    assert "20号胶" in words
+    assert [w for w in words if not re.fullmatch(form.pattern or "", w)] == []
 
 
 def test_near_duplicates_point_to_the_first_and_count_once_per_source() -> None:
