@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).resolve().parents[1]
+_main = sys.modules["__main__"]
+if not hasattr(_main, "__file__"):
+    # A worker of pytest-xdist: pyspark takes a main module without a file for its own doctests,
+    # and ends the process.
+    _main.__file__ = __file__
 WHOLE = (
     "tests/pipelines/simulation/",
     "tests/pipelines/engine/test_kills.py",

@@ -24,7 +24,7 @@ from pipelines.simulation.dirt import CSV_KINDS, OWN_KINDS
 from pipelines.simulation.world import simulate
 from pipelines.sources.landing import land
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[3]
 D1, D2, D3, D4 = trade_dates(4)
 PRODUCTS = (
