@@ -10,6 +10,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TerminalError
+from contracts.rule_book import GROUP_STATES
+from pipelines.surveillance.counting import OWN_CANCEL
 
 if TYPE_CHECKING:
     from contracts.rule_book import BookRule
@@ -20,13 +22,14 @@ SHOWN = 50
 """Orders and trades that ``explain`` shows at most; it always says how many there are."""
 Row = dict[str, Any]
 
+OWN_ACT = f"(event_type = 'NEW' OR ({OWN_CANCEL}))"
 SORTS = {
     "self_trades": ("silver.trade", "true"),
     "open_lots": ("silver.trade", "\"offset\" = 'O'"),
-    "cancels": ("silver.order_event", "event_type = 'CANCEL' AND reason <> 'SESSION_END'"),
-    "large_cancels": ("silver.order_event", "event_type = 'CANCEL' AND reason <> 'SESSION_END'"),
-    "bursts": ("silver.order_event", "event_type IN ('NEW', 'CANCEL')"),
-    "messages": ("silver.order_event", "event_type IN ('NEW', 'CANCEL')"),
+    "cancels": ("silver.order_event", OWN_CANCEL),
+    "large_cancels": ("silver.order_event", OWN_CANCEL),
+    "bursts": ("silver.order_event", OWN_ACT),
+    "messages": ("silver.order_event", OWN_ACT),
     "position_lots": ("silver.position", "lots > 0"),
 }
 """Metric -> where its acts are published, and which rows they are."""
@@ -140,7 +143,7 @@ def _acts(alert: Row, rule: BookRule) -> list[Row]:
             f"SELECT client_id FROM silver.control_group WHERE group_id = "
             f"{_quoted(alert['subject_id'])} AND known_to IS NULL AND valid_from <= "
             f"DATE '{alert['trade_date']}' AND (valid_to IS NULL OR valid_to > "
-            f"DATE '{alert['trade_date']}') AND status IN ('REPORTED', 'CONFIRMED')"
+            f"DATE '{alert['trade_date']}') AND status IN {GROUP_STATES!r}"
         )
     pair = ""
     if rule.metric == "self_trades":

@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".jars"
+TRUST_WORD = "changeit"
+"""Java's own default: a trust store holds public certificates, but must have a word."""
 SETTINGS = """<ivysettings><settings defaultResolver="central"/><resolvers>
 <ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""
 
@@ -77,11 +79,20 @@ def trust(venv: Path, scratch: Path) -> list[str]:
     store = scratch / "trust.p12"
     if not store.exists():
         writer = Path(__file__).parent / "truststore.py"
-        subprocess.run([venv / "bin" / "python", writer, bundle, store], check=True)
+        made = subprocess.run(
+            [venv / "bin" / "python", writer, bundle, store, TRUST_WORD],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if made.returncode:
+            raise JarError(
+                f"SSL_CERT_FILE ({bundle}) gives Java nothing to trust: "
+                f"{(made.stderr.strip().splitlines() or ['no reason given'])[-1]}\n"
+                "Next: let it name a PEM file of certificates, or unset it, and run make setup."
+            )
     return [
         f"-Djavax.net.ssl.trustStore={store}",
         "-Djavax.net.ssl.trustStoreType=PKCS12",
-        "-Djavax.net.ssl.trustStorePassword=changeit",
+        f"-Djavax.net.ssl.trustStorePassword={TRUST_WORD}",
     ]
 
 

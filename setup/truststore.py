@@ -1,4 +1,4 @@
-"""Write a Java trust store of a PEM bundle: ``python truststore.py BUNDLE.pem STORE.p12``.
+"""Write a Java trust store of a PEM bundle: ``python truststore.py BUNDLE STORE WORD``.
 
 Run by the project's own Python (it needs ``cryptography``). Behind a proxy with a certificate
 of its own, pip and Python read SSL_CERT_FILE; Java doesn't, and would refuse the connection.
@@ -14,10 +14,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
-PASSWORD = "changeit"
 
-
-def write_store(bundle: Path, store: Path) -> None:
+def write_store(bundle: Path, store: Path, word: str) -> None:
     """Put every certificate of the bundle into the store."""
     end = b"-----END CERTIFICATE-----"
     trusted = []
@@ -26,10 +24,10 @@ def write_store(bundle: Path, store: Path) -> None:
             certificate = x509.load_pem_x509_certificate(part + end)
             trusted.append(pkcs12.PKCS12Certificate(certificate, str(number).encode()))
     store.write_bytes(
-        pkcs12.serialize_java_truststore(trusted, BestAvailableEncryption(PASSWORD.encode()))
+        pkcs12.serialize_java_truststore(trusted, BestAvailableEncryption(word.encode()))
     )
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # old public certificates have odd serial numbers
-    write_store(Path(sys.argv[1]), Path(sys.argv[2]))
+    write_store(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -23,9 +23,9 @@ from exlake.steward.errors import (
     UnknownRuleError,
 )
 from exlake.steward.values import patch_fault
-from exlake.steward.wishes import Wish
+from exlake.steward.wishes import KINDS, Wish
 from pipelines.engine.ledgers import DECISION, RESULT, period_of
-from pipelines.engine.rows import DecisionRow
+from pipelines.engine.rows import DecisionRow, newest
 from quality.decisions import MOVING
 
 if TYPE_CHECKING:
@@ -156,10 +156,9 @@ class _Desk:
 
     def _patched(self) -> set[tuple[object, ...]]:
         if self.patched is None:
-            last = {d.decision_id: d for d in self.lake.ledgers.read(DECISION)}
             self.patched = {
                 (d.product, d.delivery_id, d.row_number, d.column)
-                for d in last.values()
+                for d in newest(self.lake.ledgers.read(DECISION))
                 if d.kind == "patch" and not d.revoked
             }
         return self.patched
@@ -243,8 +242,6 @@ class _Desk:
 
 
 def _check_terms(wish: Wish, contract: Contract) -> None:
-    from exlake.steward.wishes import KINDS
-
     if wish.kind not in KINDS:
         raise _missing(wish, f"{wish.kind!r} is no kind of decision")
     if contract.layer == "bronze":

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TerminalError
 from exlake.aside import current_rows
-from exlake.steward.standing import newest, state_of
+from exlake.steward.standing import state_of
 from pipelines.engine.ledgers import DECISION, DELIVERY, INTERVAL, RESULT, period_of
-from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
+from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow, newest
 
 if TYPE_CHECKING:
     from pipelines.engine.run import Lake

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from exlake.steward.deciding import Act
 from exlake.steward.errors import DecisionApproverError, DecisionTermsError, UnknownDecisionError
 from pipelines.engine.ledgers import DECISION
-from pipelines.engine.rows import DecisionRow
+from pipelines.engine.rows import DecisionRow, newest
 
 if TYPE_CHECKING:
     from pipelines.engine.run import Lake
@@ -26,12 +26,6 @@ def state_of(decision: DecisionRow) -> str:
     if decision.revoked:
         return REVOKED
     return PENDING if decision.pending else IN_FORCE
-
-
-def newest(rows: Sequence[DecisionRow]) -> tuple[DecisionRow, ...]:
-    """The last record of each id, in the order in which they were asked for."""
-    last = {row.decision_id: row for row in sorted(rows, key=lambda r: r.sequence)}
-    return tuple(last.values())
 
 
 def listed(

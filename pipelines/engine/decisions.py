@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from contracts.errors import TerminalError
 from pipelines.engine.conform import LINEAGE, typed_sql
+from pipelines.engine.rows import newest
 from quality.outcome import EVERY_INTERVAL, Decision
 
 if TYPE_CHECKING:
@@ -40,9 +41,6 @@ def standing(rows: Iterable[DecisionRow]) -> tuple[Decision, ...]:
 
     Revoked ones are left out, and those that still wait for a second person.
     """
-    last: dict[str, DecisionRow] = {}
-    for row in sorted(rows, key=lambda r: r.sequence):
-        last[row.decision_id] = row
     return tuple(
         Decision(
             kind=row.kind,
@@ -59,8 +57,8 @@ def standing(rows: Iterable[DecisionRow]) -> tuple[Decision, ...]:
             decided_at=row.decided_at,
             decision_id=row.decision_id,
         )
-        for row in last.values()
-        if not row.revoked and not row.pending
+        for row in newest(rows)
+        if row.in_force
     )
 
 

@@ -6,6 +6,7 @@ append and orders the records of one ledger: never a clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -171,6 +172,16 @@ class DecisionRow:
         """True while a second person has to approve: nothing looks at the decision until then."""
         alone = self.approved_by is None or self.approved_by == self.decided_by
         return bool(self.needs_approval) and alone
+
+    @property
+    def in_force(self) -> bool:
+        """True when runs apply the decision: neither taken back nor waiting."""
+        return not self.revoked and not self.pending
+
+
+def newest(rows: Iterable[DecisionRow]) -> tuple[DecisionRow, ...]:
+    """The last record of each decision, in the order in which they were first recorded."""
+    return tuple({row.decision_id: row for row in sorted(rows, key=lambda r: r.sequence)}.values())
 
 
 @dataclass(frozen=True)

@@ -237,8 +237,7 @@ class _Runner:
             outcome = step(self.context, state, product, batch)
         except Exception as broken:
             code = lost_exit_code(patience=5.0) if from_jvm(broken) else None
-            gone = code is not None
-            error = SparkLostError(product, intervals[0], code) if gone else broken
+            error = broken if code is None else SparkLostError(product, intervals[0], code)
             turn.failures.append(Failure(product, intervals, error))
             self.on_progress(Event("failed", product, intervals, str(error)))
             return [self._failed(state, product, plan, error) for plan in batch]

@@ -37,7 +37,7 @@ class SparkLostError(TransientError):
 
     code: ClassVar[str] = "spark-lost"
 
-    def __init__(self, product: str, interval: str, exit_code: int | None) -> None:
+    def __init__(self, product: str, interval: str, exit_code: int) -> None:
         super().__init__(
             f"the JVM that ran Spark ended (exit code {exit_code}) while this was built; nothing "
             "of it was published unless its commit was made, which the next run finds out.",

@@ -28,7 +28,7 @@ from pipelines.engine.ledgers import (
     period_of,
     rows_of,
 )
-from pipelines.engine.rows import READABLE, DecisionRow, IntervalRow
+from pipelines.engine.rows import READABLE, DecisionRow, IntervalRow, newest
 from pipelines.engine.stored import Columns, stored_columns
 
 ALL = "all"
@@ -103,12 +103,9 @@ class State:
 
     @cached_property
     def _decisions(self) -> Mapping[str, tuple[DecisionRow, ...]]:
-        standing: dict[str, DecisionRow] = {}
-        for decision in sorted(self.decisions, key=lambda d: d.sequence):
-            standing[decision.decision_id] = decision
         by_product: dict[str, tuple[DecisionRow, ...]] = {}
-        for d in standing.values():
-            if not d.revoked and not d.pending:
+        for d in newest(self.decisions):
+            if d.in_force:
                 by_product[d.product] = (*by_product.get(d.product, ()), d)
         return by_product
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from deltalake import write_deltalake
 
+from exlake.cli import main
 from pipelines.engine.ledgers import INTERVAL, RESULT, Ledgers
 from pipelines.engine.quarantine import COLUMNS, quarantine_path
 from pipelines.engine.rows import IntervalRow, ResultRow
@@ -74,3 +77,17 @@ def result(rule: str, outcome: str, severity: str, message: str = "") -> ResultR
         scope="built", outcome=outcome, contract_version="1.0.0", job_version=1, judged_at=NOW,
         failing=2, checked=100, message=message,
     )  # fmt: skip
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """What a command answers: exit code, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["exlake", *arguments])
+    code = 0
+    try:
+        main()
+    except SystemExit as ending:
+        code = int(ending.code or 0)
+    answer = capsys.readouterr()
+    return code, answer.out, answer.err

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from exlake.cli import main
 from pipelines.engine.decisions import standing
 from pipelines.engine.ledgers import DECISION, Ledgers
-from tests.exlake.steward_desk import DAY, DELIVERY, plant
+from tests.exlake.steward_desk import DAY, DELIVERY, plant, said
 
 AT = ("--interval", DAY)
 WHY = ("--reason", "checked with the member")
@@ -62,14 +60,7 @@ def desk(
         monkeypatch.setenv(name, value)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["exlake", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as ending:
-            code = int(ending.code or 0)
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        return said(monkeypatch, capsys, *arguments)
 
     return Desk(run, ledgers)
 

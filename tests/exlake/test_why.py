@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from exlake.cli import main
 from pipelines.engine.ledgers import INTERVAL
-from tests.exlake.steward_desk import DAY, DELIVERY, interval_row, plant
+from tests.exlake.steward_desk import DAY, DELIVERY, interval_row, plant, said
 
 FAULT = "gate fault: trade.high_low.settled could not be evaluated: no such column"
-
-
-def said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    """What a command answers."""
-    monkeypatch.setattr(sys, "argv", ["exlake", *arguments])
-    code = 0
-    try:
-        main()
-    except SystemExit as ending:
-        code = int(ending.code or 0)
-    answer = capsys.readouterr()
-    return code, answer.out, answer.err
 
 
 def test_a_page_says_what_since_when_who_waits_and_what_would_free_it(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -78,3 +78,13 @@ def broken(product: str, given: Mapping[str, list[Row]], only: str | None = None
             if result[DAY.isoformat()].outcome == "failed":
                 found.add(rule.id)
     return found
+
+
+def put(product: str, place: int, **fields: Any) -> Callable[[World], object]:
+    """Damage: other values in one row."""
+    return lambda w: w[product][place].update(fields)
+
+
+def drop(product: str, place: int) -> Callable[[World], object]:
+    """Damage: one row is lost."""
+    return lambda w: w[product].pop(place)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from judged import BEFORE, DAY, Row, World, broken
+from judged import BEFORE, DAY, Row, World, broken, drop, put
 
 OPEN: Row = {"valid_from": date(2025, 3, 17), "known_from": BEFORE, "is_current": True}
 NOON = datetime(2026, 1, 6, 4)
@@ -99,14 +99,6 @@ JUDGED = (
 def test_a_sound_day_breaks_no_rule(name: str) -> None:
     """Promise: nothing right is rejected."""
     assert broken(f"silver.{name}", world()) == set()
-
-
-def put(product: str, place: int, **fields: Any) -> Callable[[World], object]:
-    return lambda w: w[product][place].update(fields)
-
-
-def drop(product: str, place: int) -> Callable[[World], object]:
-    return lambda w: w[product].pop(place)
 
 
 B, F, R, L, T, Q = (f"silver.{name}" for name in JUDGED)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from judged import BEFORE, DAY, Row, World, broken
+from judged import BEFORE, DAY, Row, World, broken, drop, put
 
 OPEN: Row = {"valid_from": date(2025, 3, 17), "known_from": BEFORE}
 
@@ -117,14 +117,6 @@ JUDGED = ("settlement", "order_event", "trade", "position", "member_fund")
 def test_a_sound_market_breaks_no_rule(name: str) -> None:
     """Promise: nothing right is rejected."""
     assert broken(f"silver.{name}", world()) == set()
-
-
-def put(product: str, place: int, **fields: Any) -> Callable[[World], object]:
-    return lambda w: w[product][place].update(fields)
-
-
-def drop(product: str, place: int) -> Callable[[World], object]:
-    return lambda w: w[product].pop(place)
 
 
 S, E, T, P, M = (f"silver.{name}" for name in JUDGED)
