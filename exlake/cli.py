@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 from contracts.errors import ExlakeError
-from exlake.commands import build, contract, decide, look, operate, serve, surveil, why
+from exlake.commands import (
+    build,
+    contract,
+    decide,
+    incidents,
+    look,
+    operate,
+    serve,
+    surveil,
+    why,
+)
 
 FINDINGS, TERMINAL, TRANSIENT, INTERRUPTED = 1, 3, 4, 130
 
@@ -39,6 +49,7 @@ decide.register(app, look.register(app))
 serve.register(app)
 surveil.register(app)
 why.register(app)
+incidents.register(app)
 contract.register(app)
 operate.register(app)
 

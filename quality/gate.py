@@ -186,7 +186,16 @@ def _with_releases(r: RuleResult, decisions: Sequence[Decision], released: int) 
         if d.kind == "release" and d.product == r.product and d.rule_id in (r.rule_id, None)
     }
     said = f"failed, {released} of {r.failing} rows waived by {'; '.join(sorted(words))}"
-    return replace(r, message=f"{said} ({r.message})" if r.message else said)
+    whole = [
+        d.decision_id
+        for d in decisions
+        if d.kind == "release" and d.product == r.product and d.rule_id in (r.rule_id, None)
+    ]
+    return replace(
+        r,
+        message=f"{said} ({r.message})" if r.message else said,
+        decision_id=min(whole) if whole and released >= (r.failing or 0) else None,
+    )
 
 
 def _ignored(decisions: Sequence[Decision], product: str, blocking: Sequence[str]) -> Iterable[str]:

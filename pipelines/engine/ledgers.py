@@ -97,13 +97,15 @@ class Ledgers:
         *,
         periods: Iterable[str] | None = None,
         where: Mapping[str, Iterable[str]] | None = None,
+        after: int | None = None,
     ) -> list[R]:
         """Typed rows in the order they were appended.
 
         ``periods`` (months ``YYYY-MM`` and ``all``) limits what is read; ``where`` keeps rows
-        whose column has one of the given values. A ledger never written is empty.
+        whose column has one of the given values, ``after`` those of a larger sequence. A ledger
+        never written is empty.
         """
-        table = self.arrow(ledger, periods=periods, where=where)
+        table = self.arrow(ledger, periods=periods, where=where, after=after)
         return rows_of(ledger, table)
 
     def arrow(
@@ -112,8 +114,10 @@ class Ledgers:
         *,
         periods: Iterable[str] | None = None,
         where: Mapping[str, Iterable[str]] | None = None,
+        after: int | None = None,
+        columns: Iterable[str] | None = None,
     ) -> pa.Table:
-        """As ``read``, but an Arrow table (JSON columns as text)."""
+        """As ``read``, but an Arrow table (JSON columns as text), or some of its columns."""
         schema = schema_of(ledger)
         path = self.ops / ledger.name
         if not exists(path):
@@ -125,7 +129,10 @@ class Ledgers:
             if not partitions[0][2]:
                 return schema.empty_table()
         files = [unquote(uri) for uri in table.file_uris(partitions)]
-        return _read_files(files, schema, ledger.sequence, where)
+        if after is not None:
+            files = _holding_later(table, files, ledger.sequence, after)
+        wanted = None if columns is None else {*columns, ledger.sequence}
+        return _read_files(files, schema, ledger.sequence, where, after, wanted)
 
     def latest_intervals(self, *, periods: Iterable[str] | None = None) -> list[IntervalRow]:
         """The newest row of every (product, interval), by ledger sequence."""
@@ -173,21 +180,53 @@ def _compact(table: DeltaTable) -> None:
     )
 
 
+def _holding_later(table: DeltaTable, files: list[str], order: str, after: int) -> list[str]:
+    """The files that hold a row of a larger sequence, by the statistics in the table's log."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    highest = f"max.{order}"
+    if highest not in actions.column_names:
+        return files
+    newest = zip(
+        actions.column("path").to_pylist(), actions.column(highest).to_pylist(), strict=True
+    )
+    old = {unquote(path) for path, most in newest if most is not None and most <= after}
+    return [file for file in files if not any(file.endswith(path) for path in old)]
+
+
 def _read_files(
-    files: list[str], schema: pa.Schema, order: str, where: Mapping[str, Iterable[str]] | None
+    files: list[str],
+    schema: pa.Schema,
+    order: str,
+    where: Mapping[str, Iterable[str]] | None,
+    after: int | None = None,
+    columns: set[str] | None = None,
 ) -> pa.Table:
-    wanted = [n for n in schema.names if n != PERIOD]
-    filters = [(c, "in", list(v)) for c, v in (where or {}).items()] or None
+    wanted = [n for n in schema.names if n != PERIOD and (columns is None or n in columns)]
+    filters: list[tuple[str, str, Any]] | None = [
+        (c, "in", list(v)) for c, v in (where or {}).items()
+    ]
     if filters and any(not f[2] for f in filters):
         files = []
+    if after is not None:
+        filters = [*(filters or ()), (order, ">", after)]
+    filters = filters or None
     if not files:
         return schema.empty_table().select(wanted)
     parts = []
     for file in files:
         # A ledger may have gained columns since the file was written: those read as null.
-        part = pq.read_table(file, filters=filters, partitioning=None)
+        part = pq.read_table(
+            file, columns=_there(file, columns, wanted), filters=filters, partitioning=None
+        )
         parts.append(_aligned(part, pa.schema([schema.field(n) for n in wanted])))
     return pa.concat_tables(parts).sort_by(order)
+
+
+def _there(file: str, columns: set[str] | None, wanted: list[str]) -> list[str] | None:
+    if columns is None:
+        return None
+    stored = set(pq.read_schema(file).names)
+    return [name for name in wanted if name in stored]
 
 
 def _aligned(table: pa.Table, schema: pa.Schema) -> pa.Table:

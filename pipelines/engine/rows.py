@@ -219,3 +219,7 @@ class IncidentRow:
     failing: int | None = None
     details: dict[str, str] = field(default_factory=dict)
     sequence: int = 0
+    interval_state: str = ""
+    """What the gate made of the interval: a blocked or flagged one keeps the incident open."""
+    judged: int = -1
+    """Ledger sequence of the judgement behind the event: what came before it was looked at."""

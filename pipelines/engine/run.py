@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.engine.decisions import standing
 from pipelines.engine.faults import reach
+from pipelines.engine.incidents import bring_up_to_date
 from pipelines.engine.lake import Lake, new_run_id, open_lake
 from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN
 from pipelines.engine.locks import lock_path, locked
@@ -117,6 +118,8 @@ class _Runner:
                         self.done.append(turn.last)
         finally:
             self._record(started, rows, outcomes, failures)
+        # From the ledgers, not from this run: what a killed run could not tell is told now.
+        bring_up_to_date(self.lake.ledgers, self.lake.catalogue.contracts, self.now(), self.run_id)
         return RunSummary(
             run_id=self.run_id,
             started_at=started,

@@ -23,7 +23,8 @@ from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery
 from pipelines.engine.discovery import discover
 from pipelines.engine.graph import build_graph
-from pipelines.engine.ledgers import DECISION, INTERVAL, LINEAGE, RESULT, Ledgers
+from pipelines.engine.incidents import CURSOR
+from pipelines.engine.ledgers import DECISION, INCIDENT, INTERVAL, LINEAGE, RESULT, Ledgers
 from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
 from pipelines.engine.run import Lake, RunSummary, run
@@ -217,6 +218,9 @@ class SmallLake:
             kept = [r for r in ledgers.read(ledger) if r.product not in products]
             shutil.rmtree(self.home / "ops" / ledger.name)
             ledgers.append((ledger, kept))
+        # These ledgers' sequences begin anew, so what counted on the old ones does too.
+        shutil.rmtree(self.home / "ops" / INCIDENT.name, ignore_errors=True)
+        (self.home / "ops" / CURSOR).unlink(missing_ok=True)
         for product in products:
             shutil.rmtree(self.lake.settings.table(product))
             shutil.rmtree(quarantine_path(self.home, product), ignore_errors=True)
