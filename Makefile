@@ -24,7 +24,7 @@ down: ## stop the Airflow that `make up` started, and nothing else
 	@$(EXLAKE) down
 
 test: setup lint ## everything but the slow proofs: lint, types, imports, all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not full"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not full"
 
 test-unit: setup ## the tests that need neither Spark nor Airflow (seconds)
 	@$(BIN)/python -m pytest -n 2 -m "not (spark or airflow or whole or slow or full)"

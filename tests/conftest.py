@@ -34,10 +34,24 @@ WHOLE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark them ``whole``: `make test-unit` leaves them out, `make test` does not."""
+    """Mark what needs a session or a whole lake, and put the longest files first.
+
+    `make test-unit` leaves the marked ones out, `make test` does not. A long file that begins
+    last would leave one of two workers idle.
+    """
     for item in items:
         if item.nodeid.startswith(WHOLE):
             item.add_marker(pytest.mark.whole)
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.spark)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Slow proofs, then Spark, then everything else; the order within each stays."""
+    if item.get_closest_marker("full") or item.get_closest_marker("slow"):
+        return 0
+    return 1 if item.get_closest_marker("spark") else 2
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,11 @@ from quality.hashing import portable_hash_sql
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.slow]
+PATIENCE = 1500
+"""Seconds: beside another worker's Spark session one demonstration takes several minutes."""
+pytestmark = [
+    pytest.mark.airflow, pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(PATIENCE),
+]  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 DATES = ("2026-01-05", "2026-01-06", "2026-01-07")
 GOLD = ("gold.client_day", "gold.market_daily", "gold.member_day")
@@ -62,7 +66,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     def exlake(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "exlake.cli", *arguments],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False,
+            cwd=ROOT, env=environment, capture_output=True, text=True,
+            timeout=PATIENCE - 100, check=False,
         )  # fmt: skip
 
     first = exlake("demo", "--scale", "tiny")
