@@ -19,6 +19,7 @@ from exlake.commands import (
     decide,
     incidents,
     look,
+    messages,
     operate,
     serve,
     surveil,
@@ -50,6 +51,7 @@ serve.register(app)
 surveil.register(app)
 why.register(app)
 incidents.register(app)
+messages.register(app)
 contract.register(app)
 operate.register(app)
 

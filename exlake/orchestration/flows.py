@@ -208,8 +208,12 @@ def run_products(
 def carry_out(
     lake: Lake, *, command: str, say: Callable[[str], None], **request: Any
 ) -> RunSummary:
-    """Run, then write the run's report and lineage. Raises what broke, when everything is done."""
+    """Run, then write the run's report and lineage and tell what changed.
+
+    Raises what broke, when everything is done.
+    """
     from catalog.lineage import record_run
+    from exlake.messages.outbox import tell_changes
     from exlake.reporting import write_report
     from pipelines.engine.run import run
 
@@ -223,6 +227,7 @@ def carry_out(
     if not summary.idle or summary.held:
         write_report(lake, summary, command)
         record_run(lake.settings, lake.catalogue, summary.run_id)
+        tell_changes(lake, {interval for _, interval in summary.touched})
     broken = sorted(summary.failures, key=lambda failure: not failure.transient)
     if broken:
         raise broken[0].error
@@ -321,13 +326,16 @@ def judge_product(
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:
     """Compare what contracts promise with what the ledgers show, by the calendar alone.
 
-    Returns an empty list; raises LateProductsError with one line per product interval of the
-    last days that is past its due time and late, blocked, held or broken.
+    Tells what changed, what is late and, once a day, the digest. Returns an empty list; raises
+    LateProductsError with one line per product interval of the last days that is past its due
+    time and late, blocked, held or broken.
     """
     from catalog.status import status
-    from exlake.lake import open_catalogue
+    from exlake.lake import open_lake
+    from exlake.messages.outbox import tell_watch
 
-    settings, catalogue = open_catalogue()
+    lake = open_lake()
+    settings, catalogue = lake.settings, lake.catalogue
     moment = now or datetime.now(UTC)
     today = moment.astimezone(exchange_now().tzinfo).date()
     span = (today - timedelta(days=WATCHED_DAYS), today)
@@ -338,6 +346,7 @@ def watch(now: datetime | None = None) -> list[dict[str, Any]]:
     ]
     for row in late:
         log.warning("%s %s: %s", row.product, row.interval, row.own_state)
+    tell_watch(lake, [(r.product, r.interval) for r in late if r.own_state == "late"], moment)
     if late:
         raise LateProductsError(tuple(f"{r.product} {r.interval} {r.own_state}" for r in late))
     return []

@@ -26,6 +26,10 @@ TURNS = {
         "the next run: a decision is not applied yet",
     ),
     "steward": ("数据管家 {steward}", "the steward, {steward}"),
+    "sender": (
+        "报送方：有文件被拒收，请更正后重新报送",
+        "the sender: a file was refused, and is to be corrected and delivered again",
+    ),
     "review": (
         "数据管家 {steward}：查看被隔离的行，其余已发布",
         "the steward, {steward}: rows in quarantine, the rest is published",

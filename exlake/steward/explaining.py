@@ -20,6 +20,7 @@ from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow, newest
 
 if TYPE_CHECKING:
     from pipelines.engine.run import Lake
+    from pipelines.engine.state import State
 
 ROWS_SHOWN = 10
 FAULT = "gate fault: "
@@ -81,9 +82,9 @@ class Row:
 class Explanation:
     """One interval: what, since when, who waits, whose it is, and what would free it.
 
-    ``turn``: ``approver``, ``run``, ``steward``, ``operator``, ``root`` (see ``waiting_on``),
-    ``review`` (rows in quarantine, the rest is published) or ``nobody``. ``published_at``: when
-    what readers see was committed, None when they see nothing.
+    ``turn``: ``approver``, ``run``, ``steward``, ``sender``, ``operator``, ``root`` (see
+    ``waiting_on``), ``review`` (rows in quarantine, the rest is published) or ``nobody``.
+    ``published_at``: when what readers see was committed, None when they see nothing.
     """
 
     product: str
@@ -112,17 +113,21 @@ class Explanation:
     """Refused files of this date among the deliveries the product is built from."""
 
 
-def explain(lake: Lake, product: str, interval: str) -> Explanation:
-    """Gather the facts. Raises UnknownProductError or NothingRecordedError."""
+def explain(lake: Lake, product: str, interval: str, state: State | None = None) -> Explanation:
+    """Gather the facts. Raises UnknownProductError or NothingRecordedError.
+
+    ``state`` saves reading the ledgers again for one interval after the other.
+    """
     contract = lake.catalogue[product]
-    state = lake.state()
+    state = state or lake.state()
     record = state.record(product, interval)
     if record is None:
         raise NothingRecordedError(product, interval)
     latest = record.latest
     aside = current_rows(lake, product, interval)
     marks = [tuple(json.loads(r["rules"] or "[]")) for r in aside]
-    waiting = _waiting(lake, f"{product} {interval}")
+    waiting = _waiting(lake, state, f"{product} {interval}")
+    refused = _refused(lake, product, interval)
     decisions = tuple(
         d
         for d in newest(lake.ledgers.read(DECISION))
@@ -143,7 +148,7 @@ def explain(lake: Lake, product: str, interval: str) -> Explanation:
         published_at=record.published.committed_at if record.published else None,
         reasons=latest.reasons,
         waiting_on=latest.waiting_on,
-        turn=turn(latest, decisions, applied=applied, fault=bool(faults)),
+        turn=turn(latest, decisions, applied=applied, fault=bool(faults), refused=bool(refused)),
         owner=contract.owner,
         steward=contract.steward,
         built=latest.built,
@@ -161,14 +166,19 @@ def explain(lake: Lake, product: str, interval: str) -> Explanation:
             for r, m in zip(aside[:ROWS_SHOWN], marks, strict=False)
         ),
         rows_total=len(aside),
-        refused=_refused(lake, product, interval),
+        refused=refused,
     )
 
 
 def turn(
-    latest: IntervalRow, decisions: Sequence[DecisionRow], *, applied: bool, fault: bool
+    latest: IntervalRow,
+    decisions: Sequence[DecisionRow],
+    *,
+    applied: bool,
+    fault: bool,
+    refused: bool = False,
 ) -> str:
-    """Who has to move next."""
+    """Who has to move next; ``refused``: a file of the interval was refused."""
     if latest.state == "held":
         return "root"
     if latest.state == "failed" or fault:
@@ -177,6 +187,8 @@ def turn(
         return "approver"
     if any(state_of(d) == "in force" for d in decisions) and not applied:
         return "run"
+    if latest.state == "blocked" and refused:
+        return "sender"
     if latest.state in ("blocked", "flagged"):
         return "steward"
     return "review" if latest.state == "quarantine" else "nobody"
@@ -199,9 +211,9 @@ def _since(history: Sequence[IntervalRow], latest: IntervalRow) -> datetime:
     return began
 
 
-def _waiting(lake: Lake, root: str) -> tuple[Waiting, ...]:
+def _waiting(lake: Lake, state: State, root: str) -> tuple[Waiting, ...]:
     found = []
-    for product, records in sorted(lake.state().records.items()):
+    for product, records in sorted(state.records.items()):
         for interval, record in sorted(records.items()):
             if record.latest.state == "held" and record.latest.waiting_on == root:
                 c = lake.catalogue[product]

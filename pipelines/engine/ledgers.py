@@ -30,6 +30,7 @@ from pipelines.engine.rows import (
     IncidentRow,
     IntervalRow,
     LineageRow,
+    MessageRow,
     ResultRow,
     RunRow,
 )
@@ -62,7 +63,10 @@ RESULT = Ledger("result", ResultRow)
 DECISION = Ledger("decision", DecisionRow, by_interval=False)
 LINEAGE = Ledger("lineage", LineageRow)
 INCIDENT = Ledger("incident", IncidentRow, by_interval=False)
-LEDGERS: tuple[Ledger[Any], ...] = (DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT)
+MESSAGE = Ledger("message", MessageRow, by_interval=False)
+LEDGERS: tuple[Ledger[Any], ...] = (
+    DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT, MESSAGE,
+)  # fmt: skip
 
 
 def period_of(interval: str) -> str:

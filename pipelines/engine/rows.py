@@ -223,3 +223,33 @@ class IncidentRow:
     """What the gate made of the interval: a blocked or flagged one keeps the incident open."""
     judged: int = -1
     """Ledger sequence of the judgement behind the event: what came before it was looked at."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of an interval's state that a message tells; ``number`` counts them from 1."""
+
+    product: str
+    interval: str
+    state: str
+    number: int
+
+
+@dataclass(frozen=True)
+class MessageRow:
+    """One step of one message on one channel: queued, sent, or a send that failed.
+
+    ``message_id`` digests what the message tells, so that a receiver can drop a second copy.
+    ``changes`` stand in the queued rows alone, with subject and body.
+    """
+
+    message_id: str
+    kind: str
+    channel: str
+    event: Literal["queued", "sent", "failed", "dropped"]
+    at: datetime
+    subject: str = ""
+    body: str = ""
+    changes: tuple[Change, ...] = ()
+    error: str = ""
+    sequence: int = 0

@@ -62,6 +62,14 @@ class RunSummary:
         return tuple(v for outcome in self.outcomes for v in outcome.verdicts)
 
     @property
+    def touched(self) -> frozenset[tuple[str, str]]:
+        """Every (product, interval) of which something was recorded, held and broken ones too."""
+        built = {(row.product, row.interval) for o in self.outcomes for row in o.rows}
+        held = {(product, h.interval) for product, h in self.held}
+        broken = {(f.product, i) for f in self.failures for i in f.intervals}
+        return frozenset(built | held | broken)
+
+    @property
     def idle(self) -> bool:
         """True when there was nothing to do."""
         return not self.outcomes and not self.failures

@@ -12,9 +12,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.errors import TerminalError
@@ -22,6 +23,14 @@ from contracts.errors import TerminalError
 PREFIX = "EXLAKE_"
 OUTSIDE = frozenset({"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL", "EXLAKE_FAULT"})
 """Variables with our prefix that are not settings (tests, the place of exlake.toml)."""
+
+
+SMTP = frozenset({"smtp", "smtp+starttls", "smtps"})
+WEB = frozenset({"http", "https"})
+HOUR = r"([01]\d|2[0-3]):[0-5]\d"
+WINDOW = rf"{HOUR}-{HOUR}"
+ADDRESS = r"^[^@\s,<>]+@[^@\s,<>]+$"
+ADDRESSES = r"^[^@\s,<>]+@[^@\s,<>]+(,\s*[^@\s,<>]+@[^@\s,<>]+)*$"
 
 
 class SettingsError(TerminalError):
@@ -92,6 +101,35 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", description="DEBUG, INFO, WARNING or ERROR"
     )
+
+    messages_smtp: SecretStr | None = Field(
+        None, description="smtp://, smtp+starttls:// or smtps://[USER:PASSWORD@]HOST:PORT"
+    )
+    messages_from: Annotated[str, Field(pattern=ADDRESS)] = Field(
+        "exlake@localhost", description="one e-mail address"
+    )
+    messages_to: Annotated[str, Field(pattern=rf"^$|{ADDRESSES}")] = Field(
+        "", description="e-mail addresses, separated by commas"
+    )
+    messages_webhook: SecretStr | None = Field(None, description="an http:// or https:// address")
+    messages_quiet: Annotated[str, Field(pattern=rf"^$|^{WINDOW}(,{WINDOW})*$")] = Field(
+        "", description="hours of silence, Beijing time, such as 22:00-07:00,12:00-13:00"
+    )
+    messages_digest: Annotated[str, Field(pattern=rf"^$|^{HOUR}$")] = Field(
+        "18:30", description="when the day's digest is due, Beijing time, HH:MM; empty: never"
+    )
+
+    @field_validator("messages_smtp", "messages_webhook")
+    @classmethod
+    def _address(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        schemes = SMTP if info.field_name == "messages_smtp" else WEB
+        if value is None or not value.get_secret_value():
+            return None
+        parts = urlsplit(value.get_secret_value())
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError("no address of the kinds that are allowed")
+        _ = parts.port  # raises ValueError for what is no port
+        return value
 
     @field_validator("spark_options", mode="before")
     @classmethod
@@ -200,8 +238,10 @@ def load_settings(
         key = str(first["loc"][0]) if first["loc"] else "settings"
         field = Settings.model_fields.get(key)
         allowed = field.description if field and field.description else str(first["msg"])
+        # A secret that is spelled wrong is still a secret.
+        value = "…" if field and SecretStr in get_args(field.annotation) else values.get(key)
         raise SettingsError(
-            spelled.get(key, key), values.get(key), f"must be {allowed}", origin.get(key, "default")
+            spelled.get(key, key), value, f"must be {allowed}", origin.get(key, "default")
         ) from None
 
 

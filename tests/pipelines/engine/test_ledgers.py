@@ -21,15 +21,18 @@ from pipelines.engine.ledgers import (
     INTERVAL,
     LEDGERS,
     LINEAGE,
+    MESSAGE,
     RESULT,
     RUN,
     Ledgers,
 )
 from pipelines.engine.rows import (
+    Change,
     DecisionRow,
     IncidentRow,
     IntervalRow,
     LineageRow,
+    MessageRow,
     Pin,
     ResultRow,
     RunRow,
@@ -82,6 +85,10 @@ ROWS: dict[Any, Any] = {
     INCIDENT: IncidentRow(
         incident_id="i", product="p", rule_id="x", interval=DAY, state="opened", severity="error",
         at=NOW, run_id="r", details={"expected": "1"},
+    ),
+    MESSAGE: MessageRow(
+        message_id="m", kind="blocked", channel="log", event="queued", at=NOW, body="拦截\n",
+        changes=(Change("silver.trade", DAY, "blocked", 1),),
     ),
 }  # fmt: skip
 

@@ -39,6 +39,8 @@ def test_everything_a_run_writes_is_below_home(tmp_path: Path) -> None:
         ("EXLAKE_MASTER", "cluster", "local[N]"),
         ("EXLAKE_DRIVER_MEMORY", "2", "a number with m or g"),
         ("EXLAKE_COMMIT", "sometimes", "auto, held or staged"),
+        ("EXLAKE_MESSAGES_QUIET", "22:00-25:00", "hours of silence"),
+        ("EXLAKE_MESSAGES_TO", "a@b.cn\nBcc: c@d.cn", "e-mail addresses"),
         ("EXLAKE_HOEM", "/x", "did you mean home"),
     ],
 )
@@ -49,6 +51,17 @@ def test_bad_settings_are_refused(variable: str, value: str, says: str) -> None:
     assert variable in str(refused.value)
     assert repr(value) in str(refused.value)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["EXLAKE_MESSAGES_SMTP", "EXLAKE_MESSAGES_WEBHOOK"])
+def test_a_secret_is_never_told(name: str) -> None:
+    """Addresses of messages may hold passwords: no error, no repr and no dump shows them."""
+    with pytest.raises(SettingsError, match="must be") as refused:
+        load_settings({name: "ftp://user:hunter2@host"})
+    assert "hunter2" not in str(refused.value)
+    scheme = "smtps" if "SMTP" in name else "https"
+    settings = load_settings({name: f"{scheme}://user:hunter2@host:99"})
+    assert "hunter2" not in f"{settings!r} {settings.model_dump()}"
 
 
 def test_bad_files_are_refused(tmp_path: Path) -> None:

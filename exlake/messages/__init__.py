@@ -1,0 +1,1 @@
+"""Messages of changes: what became blocked, held, late, or recovered, told once."""
