@@ -85,17 +85,21 @@ def choose(
     raise errors[0]
 
 
-def check_body_date(file: readers.OpenFile, form: Format, interval: str) -> None:
-    """Raise DateMismatchError when a document's own date is not the interval."""
-    if file.text is None or not form.date_keys:
+def check_body_date(file: readers.OpenFile, match: Match, interval: str) -> None:
+    """Raise DateMismatchError when a document's own date is not the interval.
+
+    The date is looked for wherever a generation of the dataset has it, not only where this one
+    has: a document under another generation's name still says what day it is about.
+    """
+    places = dict.fromkeys(f.date_keys for f in match.contract.formats if f.date_keys)
+    if file.text is None or not places:
         return
-    page = form.kind == "html"
+    page = match.format.kind == "html"
     header = page_reader.header_of(file.text) if page else json_reader.header_of(file.text)
-    if all(str(header.get(key) or "").strip() == "" for key in form.date_keys):
-        return
-    said = "".join(str(header.get(key) or "").strip() for key in form.date_keys)
-    if said != interval.replace("-", ""):
-        raise DateMismatchError(file.name, interval, " + ".join(form.date_keys), said)
+    for keys in places:
+        parts = [str(header.get(key) or "").strip() for key in keys]
+        if any(parts) and "".join(parts) != interval.replace("-", ""):
+            raise DateMismatchError(file.name, interval, " + ".join(keys), "".join(parts))
 
 
 def fingerprint(contracts: Iterable[Contract]) -> str:

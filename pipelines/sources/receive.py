@@ -115,7 +115,7 @@ class Receiver:
             check_date(offer, manifest, match.interval)
             check_origin(offer, manifest, contract, form)
         interval = manifest.interval if manifest else _interval(match)
-        check_body_date(file, form, interval)
+        check_body_date(file, match, interval)
         # The whole file is read before anything is stored: a bad one leaves nothing behind.
         rows, kept, filled = _read_all(file, match)
         if not filled and (manifest is None or manifest.mode != "withdrawal"):

@@ -82,6 +82,15 @@ BAD: dict[str, tuple[str, Callable[[Drop], object]]] = {
         "delivery-date",
         lambda d: d.put("kx20260106.dat", (QUOTES % (RECORD % '"SETTLEMENTPRICE":3')).encode()),
     ),
+    "body's date as an earlier generation writes it": (
+        "delivery-date",
+        lambda d: d.put(
+            "kx20260105.dat",
+            (QUOTES % (RECORD % '"SETTLEMENTPRICE":3'))
+            .replace('"report_date":"20260105"', '"o_year":"2026","o_month":"01","o_day":"06"')
+            .encode(),
+        ),
+    ),
     "no data on a trade date": (
         "delivery-empty",
         lambda d: d.put(
