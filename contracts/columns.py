@@ -135,6 +135,7 @@ def _column(
                 "A contract may raise a level, never lower it.",
             )
     required = reader.flag(prop.get("required", False), (*path, "required"))
+    null_means, null_means_zh = standards.null_meaning(table, name)
     return Column(
         name=name,
         type="string" if layer == "bronze" else definition.type,
@@ -151,6 +152,8 @@ def _column(
         code_list=definition.code_list,
         mask=mask(reader, said_mask, path) if said_mask is not None else definition.mask,
         values_from="sum" if definition.sum else None,
+        null_means=null_means,
+        null_means_zh=null_means_zh,
     )
 
 

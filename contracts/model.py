@@ -82,6 +82,9 @@ class Column(Frozen):
     """Technical columns (name starts with ``_``) are outside every fingerprint."""
     values_from: str | None = None
     """Additive columns: ``sum`` when a column may be added up over rows."""
+    null_means: str = ""
+    """What an empty value says; empty text: the standard says nothing of it."""
+    null_means_zh: str = ""
 
 
 class Rule(Frozen):

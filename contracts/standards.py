@@ -88,6 +88,11 @@ class Standards:
     fields: Mapping[str, FieldDefinition] = field(default_factory=dict)
     code_lists: Mapping[str, CodeList] = field(default_factory=dict)
     audiences: Mapping[str, Audience] = field(default_factory=dict)
+    nulls: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def null_meaning(self, name: str, column: str) -> tuple[str, str]:
+        """What an empty value of a column says, in English and Chinese; empty when not said."""
+        return self.nulls.get(f"{name}.{column}") or self.nulls.get(column) or ("", "")
 
     def field(self, name: str, column: str) -> FieldDefinition | None:
         """Find a column's definition: ``<name>.<column>`` goes before ``<column>``."""
@@ -108,7 +113,7 @@ def valid_type(text: str) -> bool:
 
 
 def load_standards(folder: Path) -> Standards:
-    """Read fields.yaml, fields/*.yaml, codes.yaml and audiences.yaml.
+    """Read fields.yaml, fields/*.yaml, codes.yaml, audiences.yaml and nulls.yaml.
 
     A missing file is an empty standard; a field defined in two files is refused.
     """
@@ -116,7 +121,12 @@ def load_standards(folder: Path) -> Standards:
     fields: dict[str, FieldDefinition] = {}
     for file in (folder / "fields.yaml", *sorted((folder / "fields").glob("*.yaml"))):
         _add_fields(file, fields, codes)
-    return Standards(fields, codes, _load(folder / "audiences.yaml", _audience))
+    return Standards(
+        fields,
+        codes,
+        _load(folder / "audiences.yaml", _audience),
+        _load(folder / "nulls.yaml", _null_meaning),
+    )
 
 
 def _add_fields(
@@ -223,6 +233,13 @@ def _code_list(reader: Reader, name: str, body: Any) -> CodeList:
         reader.text(body.get("title_zh"), (name, "title_zh")),
         tuple(built),
     )
+
+
+def _null_meaning(reader: Reader, name: str, body: Any) -> tuple[str, str]:
+    pair = reader.texts(body, (name,))
+    if len(pair) != 2:
+        raise reader.refuse((name,), "not two texts", "Write `column: [English, 中文]`.")
+    return pair[0], pair[1]
 
 
 def _audience(reader: Reader, name: str, body: Any) -> Audience:

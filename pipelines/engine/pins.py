@@ -15,6 +15,7 @@ from datetime import date
 
 from contracts.model import Read
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.engine.delivery import Effective
 from pipelines.engine.graph import Graph, Node
 from pipelines.engine.rows import Pin
 from pipelines.engine.state import ALL, Record, State
@@ -92,22 +93,13 @@ class Resolver:
         """All intervals of a dated product (history) or the newest one (latest), as one pin."""
         product = read.product
         if other.job is None:
-            steps = self.state.deliveries.get(product, {})
-            known = sorted(i for i, e in steps.items() if e.steps)
-            if read.how == "history":
-                # A day on which nothing changed delivers an empty change file: no new input.
-                known = [i for i in known if any(s.rows != 0 for s in steps[i].steps)] or known
+            known = counting(read.how, self.state.deliveries.get(product, {}))
         else:
             records = self.state.records.get(product, {})
             known = sorted(i for i, r in records.items() if r.published)
-        if read.how == "latest":
-            known = known[-1:]
+            known = known[-1:] if read.how == "latest" else known
         parts = [self._one(other, interval) for interval in known]
-        # A snapshot sent again with the same content is the same input, whatever its date.
-        body = [
-            [p.fingerprint] if read.how == "latest" else [i, p.fingerprint]
-            for i, p in zip(known, parts, strict=True)
-        ]
+        body = [(i, p.fingerprint) for i, p in zip(known, parts, strict=True)]
         versions = [p.version for p in parts if p.version is not None]
         return Slot(
             read=read,
@@ -115,7 +107,7 @@ class Resolver:
                 Pin(
                     product,
                     read.how,
-                    _digest(body) if known else ABSENT,
+                    together(read.how, body),
                     max(versions, default=None),
                 ),
             ),
@@ -180,6 +172,24 @@ def _part(record: Record | None) -> _Part:
     if row.state in own:
         reasons = (f"{where}: {own[row.state]}", *reasons)
     return _Part(row.fingerprint, row.delta_version, row.partial, reasons)
+
+
+def counting(how: str, delivered: Mapping[str, Effective]) -> list[str]:
+    """The delivered intervals that ``history`` (or ``latest``) reads of a bronze product."""
+    known = sorted(i for i, e in delivered.items() if e.steps)
+    if how == "latest":
+        return known[-1:]
+    # A day on which nothing changed delivers an empty change file: no new input.
+    return [i for i in known if any(s.rows != 0 for s in delivered[i].steps)] or known
+
+
+def together(how: str, parts: Iterable[tuple[str, str | None]]) -> str:
+    """The fingerprint of several intervals read as one; ``absent`` when there are none.
+
+    A snapshot sent again with the same content is the same input, whatever its date.
+    """
+    body = [[f] if how == "latest" else [i, f] for i, f in parts]
+    return _digest(body) if body else ABSENT
 
 
 def changed(
