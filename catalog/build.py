@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalog.as_of import as_of_macros
 from catalog.errors import NotPublishableError
 from catalog.keys import MaskKey
 from catalog.masking import MaskPlan, mask_pads, mask_sql
@@ -65,10 +66,12 @@ def writing(draft: Path) -> Iterator[DuckDBPyConnection]:
 
 
 def create_table(connection: DuckDBPyConnection, plan: MaskPlan) -> None:
-    """Create the product's empty table, with its comments in Chinese and English."""
+    """Create the product's empty table and macros, with comments in Chinese and English."""
     schema = plan.contract.layer
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     connection.execute(ddl(plan.published, schema))
+    for macro in as_of_macros(plan):
+        connection.execute(macro.statement)
 
 
 def replace_intervals(
@@ -110,6 +113,12 @@ def _delete(
         return
     days = ", ".join(f"DATE {literal(day)}" for day in sorted(intervals))
     connection.execute(f"DELETE FROM {target} WHERE {quote(column)} IN ({days})")
+
+
+def interval_filter(plan: MaskPlan, interval: str) -> str:
+    """A SQL condition on the published table that holds for the rows of one interval."""
+    column = plan.contract.interval_column
+    return "true" if column is None else f"{quote(column)} = DATE {literal(interval)}"
 
 
 def _insert(

@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from catalog.as_of import as_of_macros
 from catalog.build import Content, total
 from catalog.masking import MaskPlan
 from catalog.snapshot import literal, quote
 from catalog.states import IntervalState
 from contracts.catalogue import Catalogue
 from contracts.compile.duckdb import duckdb_type
+from contracts.model import Column
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
 TIMESTAMP = duckdb_type("timestamp")
+NOT_SAID = ("not delivered or not known", "未交付或未知")
+"""What empty means where the standard (``contracts/standards/nulls.yaml``) says nothing."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def meta_tables(
         _intervals(products, states),
         _columns(products),
         _codes(products, catalogue),
+        _macros(products),
     )
 
 
@@ -247,6 +252,10 @@ def _columns(products: Sequence[Published]) -> MetaTable:
         MetaColumn("description", "VARCHAR", "meaning", "含义"),
         MetaColumn("description_zh", "VARCHAR", "meaning, Chinese", "中文含义"),
         MetaColumn("unit", "VARCHAR", "unit", "单位"),
+        MetaColumn("nullable", "BOOLEAN", "may be empty", "可否为空"),
+        MetaColumn("null_means", "VARCHAR", "what empty means", "空值含义（英文）"),
+        MetaColumn("null_means_zh", "VARCHAR", "what empty means, Chinese", "空值含义"),
+        MetaColumn("additive", "BOOLEAN", "may be summed over rows", "可否相加"),
         MetaColumn("code_list", "VARCHAR", "code list, see _meta.code", "代码表"),
         MetaColumn("classification", "INTEGER", "classification 1-4", "分级"),
         MetaColumn("shown", "VARCHAR", "clear, hash or drop (left out)", "脱敏方式"),
@@ -260,11 +269,31 @@ def _columns(products: Sequence[Published]) -> MetaTable:
             rows.append(
                 (
                     p.plan.contract.product, c.name, position, types.get(c.name), c.title_zh,
-                    c.title, c.description, c.description_zh or None, c.unit, c.code_list,
-                    c.classification, treatment,
+                    c.title, c.description, c.description_zh or None, c.unit, not c.required,
+                    *_null_meaning(c), c.values_from == "sum", c.code_list, c.classification,
+                    treatment,
                 )
             )  # fmt: skip
     return MetaTable("column", "the columns of these products", "字段说明", columns, tuple(rows))
+
+
+def _null_meaning(column: Column) -> tuple[str | None, str | None]:
+    """What empty means; nothing for a column that may not be empty."""
+    if column.required:
+        return None, None
+    return column.null_means or NOT_SAID[0], column.null_means_zh or NOT_SAID[1]
+
+
+def _macros(products: Sequence[Published]) -> MetaTable:
+    columns = (
+        MetaColumn("macro", "VARCHAR", "how to call it in FROM", "在 FROM 中的用法"),
+        MetaColumn("product", "VARCHAR", "dimension", "维度"),
+        MetaColumn("title_zh", "VARCHAR", "Chinese title", "中文名"),
+        MetaColumn("title", "VARCHAR", "English title", "英文名"),
+    )
+    macros = (macro for p in products for macro in as_of_macros(p.plan))
+    rows = tuple((m.call, m.product, m.title_zh, m.title) for m in macros)
+    return MetaTable("macro", "table macros of this file", "本文件的表宏", columns, rows)
 
 
 def _codes(products: Sequence[Published], catalogue: Catalogue) -> MetaTable:

@@ -15,11 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from catalog import earlier
 from catalog.audience import pick, products_of
 from catalog.build import Content, create_table, replace_intervals, writing
+from catalog.causes import Causes
+from catalog.changes import Change, Seen, carried, change_tables, find_changes, kept_changes
+from catalog.compare import attached
+from catalog.copying import copy_file
 from catalog.keys import MaskKey, load_or_create_key
 from catalog.masking import MaskPlan, mask_plan
 from catalog.meta import Edition, Published, meta_tables, write_meta
@@ -46,6 +50,9 @@ from pipelines.engine.rows import IntervalRow
 from pipelines.engine.settings import Settings
 from pipelines.engine.state import Record, load_state
 from pipelines.engine.tables import Table, open_table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 Progress = Callable[[str], None]
 
@@ -97,27 +104,37 @@ def publish(
     say = on_progress or (lambda _: None)
     with locked(lock_path(settings.locks, "publish"), wait_seconds=settings.lock_wait_seconds):
         settings.publish.mkdir(parents=True, exist_ok=True, mode=0o750)
-        states = read_states(settings, catalogue, moment)
+        ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+        states, mended = _states(ledgers, settings, catalogue, moment)
+        causes = Causes(ledgers, mended)
         return [
-            _publish(settings, catalogue, one, states, force, say, run_id, moment) for one in chosen
+            _publish(settings, catalogue, one, states, causes, force, say, run_id, moment)
+            for one in chosen
         ]
 
 
 def read_states(
     settings: Settings, catalogue: Catalogue, now: datetime
 ) -> tuple[IntervalState, ...]:
-    """The state of every interval in the lake, as readers must see it.
-
-    What a killed run committed and could not record is read from its commit: the table is ahead
-    of the ledger then, and its readers too.
-    """
+    """The state of every interval in the lake, as readers must see it."""
     ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+    return _states(ledgers, settings, catalogue, now)[0]
+
+
+def _states(
+    ledgers: Ledgers, settings: Settings, catalogue: Catalogue, now: datetime
+) -> tuple[tuple[IntervalState, ...], list[IntervalRow]]:
+    """States, and the rows that a killed run committed and could not record.
+
+    Those are read from its commit: the table is ahead of the ledger then, and its readers too.
+    """
     state = load_state(ledgers, Graph({}))
     built = [c.product for c in catalogue.contracts.values() if c.layer != "bronze"]
     mended, _ = unrecorded(settings.home, built, state)
     records = (r for of in state.with_rows(mended).records.values() for r in of.values())
     rows = [_standing(record) for record in records]
-    return interval_states(catalogue.contracts, rows, TradingCalendar.default(), now)
+    states = interval_states(catalogue.contracts, rows, TradingCalendar.default(), now)
+    return states, mended
 
 
 def _standing(record: Record) -> IntervalRow:
@@ -140,6 +157,7 @@ def _publish(
     catalogue: Catalogue,
     audience: Audience,
     states: tuple[IntervalState, ...],
+    causes: Causes,
     force: bool,
     say: Progress,
     run_id: str | None,
@@ -156,6 +174,7 @@ def _publish(
     key = None
     if any(plan.hashed for plan in plans.values()):
         key = load_or_create_key(settings.secrets, audience.name)
+    version = key.version if key else 0
     masks = {product: plan.fingerprint(key) for product, plan in plans.items()}
     shape = shape_digest(audience, plans, masks, catalogue)
     seen = states_digest(states, tuple(plans))
@@ -167,7 +186,8 @@ def _publish(
             last.stamp.size, time.monotonic() - began,
         )  # fmt: skip
     base = last if last and last.shape == shape else None
-    if standing := last or read_sidecar(target):  # a killed publisher may not have kept it
+    standing = last or read_sidecar(target)
+    if standing:  # a killed publisher may not have kept it
         stood = {product: part.mask for product, part in standing.parts.items()}
         earlier.keep(settings, audience.name, standing.publication_id, target, stood)
     source = digest([shape, seen, versions])
@@ -176,10 +196,14 @@ def _publish(
     _clear(settings.publish, audience.name)
     try:
         if base:
-            shutil.copyfile(target, draft)
-        parts, copies = _write(
-            settings, draft, plans, versions, masks, key, base, edition, states, catalogue, say
-        )
+            copy_file(target, draft)
+        with writing(draft) as connection:
+            parts, copies = _write(connection, settings, plans, versions, masks, key, base, say)
+            published = [_published(plans[product], part) for product, part in parts.items()]
+            tables = meta_tables(edition, published, states, catalogue)
+            compared = Seen(standing, edition, plans, parts, version)
+            tables += change_tables(_changes(connection, target, compared, causes))
+            write_meta(connection, tables)
         _swap(draft, target)
     finally:
         _clear(settings.publish, audience.name)
@@ -194,6 +218,7 @@ def _publish(
             publication_id=edition.publication_id,
             published_at=now.isoformat(),
             stamp=stamp,
+            key_version=version,
         ),
     )
     earlier.keep(settings, audience.name, edition.publication_id, target, masks)
@@ -205,54 +230,60 @@ def _publish(
 
 
 def _write(
+    connection: DuckDBPyConnection,
     settings: Settings,
-    draft: Path,
     plans: Mapping[str, MaskPlan],
     versions: Mapping[str, int],
     masks: Mapping[str, str],
     key: MaskKey | None,
     base: Sidecar | None,
-    edition: Edition,
-    states: tuple[IntervalState, ...],
-    catalogue: Catalogue,
     say: Progress,
 ) -> tuple[dict[str, Part], tuple[ProductCopy, ...]]:
-    """Fill the draft: changed intervals of every product, then ``_meta``."""
+    """Fill the draft with the changed intervals of every product."""
     parts: dict[str, Part] = {}
     copies: list[ProductCopy] = []
-    with writing(draft) as connection:
-        for product, plan in plans.items():
-            old = base.parts.get(product) if base else None
-            if old and old.version == versions[product]:
-                parts[product] = old
-                continue
-            table = Table(product, settings.table(product), -1, ())
-            if (version := versions[product]) >= 0:
-                column = plan.contract.interval_column
-                table = open_table(settings.home, product, column, version)
-            changed = _changed(old, table)
-            if old is None:
-                create_table(connection, plan)
-            if changed:
-                say(f"{plan.audience.name}: {product}, {len(changed)} intervals")
-            found: dict[str, Content] = {}
-            if changed:
-                only = None if old is None else changed
-                found = replace_intervals(connection, plan, table, key, only)
-            parts[product] = _part(table, masks[product], old, changed, found)
-            rows = sum(content.rows for content in found.values())
-            if table.version >= 0:
-                copies.append(ProductCopy(product, table.version, rows, len(changed)))
-        published = [
-            Published(
-                plans[product],
-                part.version,
-                {i: Content(part.rows[i], part.hashes[i]) for i in part.rows},
-            )
-            for product, part in parts.items()
-        ]
-        write_meta(connection, meta_tables(edition, published, states, catalogue))
+    for product, plan in plans.items():
+        old = base.parts.get(product) if base else None
+        if old and old.version == versions[product]:
+            parts[product] = old
+            continue
+        table = Table(product, settings.table(product), -1, ())
+        if (version := versions[product]) >= 0:
+            column = plan.contract.interval_column
+            table = open_table(settings.home, product, column, version)
+        changed = _changed(old, table)
+        if old is None:
+            create_table(connection, plan)
+        if changed:
+            say(f"{plan.audience.name}: {product}, {len(changed)} intervals")
+        found: dict[str, Content] = {}
+        if changed:
+            only = None if old is None else changed
+            found = replace_intervals(connection, plan, table, key, only)
+        parts[product] = _part(table, masks[product], old, changed, found)
+        rows = sum(content.rows for content in found.values())
+        if table.version >= 0:
+            copies.append(ProductCopy(product, table.version, rows, len(changed)))
     return parts, tuple(copies)
+
+
+def _published(plan: MaskPlan, part: Part) -> Published:
+    contents = {i: Content(part.rows[i], part.hashes[i]) for i in part.rows}
+    return Published(plan, part.version, contents)
+
+
+def _changes(
+    connection: DuckDBPyConnection, last_file: Path, seen: Seen, causes: Causes
+) -> tuple[Change, ...]:
+    """What is restated against the last file, after what that file knew of.
+
+    A last file that cannot be read, or is another audience's, has nothing to tell.
+    """
+    with attached(connection, last_file, seen.audience) as there:
+        if not there:
+            return ()
+        history = carried(connection, seen.plans)
+        return kept_changes(history, find_changes(connection, seen, causes, history))
 
 
 def _changed(old: Part | None, table: Table) -> frozenset[str]:

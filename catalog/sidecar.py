@@ -20,7 +20,7 @@ from contracts.catalogue import Catalogue
 from contracts.model import Frozen
 from contracts.standards import Audience
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the layout of published files changes: all are built again."""
 
 
@@ -61,6 +61,8 @@ class Sidecar(Frozen):
     publication_id: str
     published_at: str
     stamp: Stamp
+    key_version: int = 0
+    """Of the mask key; 0: nothing is hashed."""
 
     @property
     def versions(self) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +54,18 @@ def _table(rows: list[Row], columns: Sequence[str], title: str) -> None:
     if not console.is_terminal:
         console.width = 200
     console.print(table)
+
+
+def plain(value: Decimal | None) -> str:
+    """A sum, grouped, without zeros that say nothing; a dash for none.
+
+    >>> plain(Decimal("7894887130.500000")), plain(None)
+    ('7,894,887,130.5', '-')
+    """
+    if value is None:
+        return "-"
+    shown = f"{value:,f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def text(value: Any) -> str:

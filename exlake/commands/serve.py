@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exlake.printing import AsJson, document, listing
+from exlake.printing import AsJson, document, listing, plain
 
 if TYPE_CHECKING:
     from catalog.query import QueryResult
@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(publish)
     app.command()(sql)
     app.command()(publications)
+    app.command()(changes)
 
 
 def publish(
@@ -91,6 +92,43 @@ def publications(audience: Audience = None, as_json: AsJson = False) -> None:
     ]  # fmt: skip
     listing(rows, ("audience", "publication_id", "bytes"), title="Publications", as_json=as_json,
             empty="Nothing is published yet. Next: exlake publish.")  # fmt: skip
+
+
+def changes(
+    since: Annotated[
+        str, typer.Option("--since", metavar="D", help="Published on this date (Beijing) or later.")
+    ],
+    audience: Annotated[str, typer.Option("--audience", metavar="A")] = "analyst",
+    product: Annotated[str | None, typer.Option("--product", metavar="P")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Published intervals that were restated: why, how many rows, and totals before and after."""
+    from catalog.restated import restated
+    from exlake.dates import parse_day
+    from exlake.lake import open_catalogue
+
+    try:
+        day = parse_day(since)
+    except ValueError:
+        raise typer.BadParameter(f"{since!r} is no date: write 2026-01-05") from None
+    settings, catalogue = open_catalogue()
+    rows = []
+    for change in restated(settings, catalogue, audience, day, product):
+        row = asdict(change)
+        what = row.pop("difference")
+        totals = what.pop("totals")
+        row |= what | {"totals": totals, "trade_date": change.trade_date}
+        if not as_json:
+            row["cause"] = "\n".join(str(cause) for cause in change.causes)
+            moved = [t for t in change.difference.totals if t.before != t.after]
+            row["totals"] = "\n".join(
+                f"{t.column} {plain(t.before)} -> {plain(t.after)}" for t in moved
+            )
+        rows.append(row)
+    columns = ("published_at", "product", "interval", "added", "removed", "changed", "cause",
+               "totals", "publication_before")  # fmt: skip
+    listing(rows, columns, title="Changes", as_json=as_json,
+            empty=f"Nothing that was published has changed since {day}.")  # fmt: skip
 
 
 def warnings(result: QueryResult) -> list[str]:
