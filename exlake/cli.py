@@ -21,6 +21,7 @@ from exlake.commands import (
     look,
     messages,
     operate,
+    pages,
     serve,
     surveil,
     why,
@@ -52,6 +53,7 @@ surveil.register(app)
 why.register(app)
 incidents.register(app)
 messages.register(app)
+pages.register(app)
 contract.register(app)
 operate.register(app)
 

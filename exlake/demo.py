@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TerminalError
 from exlake import stage
+from exlake.reporting import refresh_pages
 from exlake.summary import show, summarise
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def run_demo(scale: str, seed: int) -> None:
             "Nothing is new: nothing to land, nothing stale. No DAG was run and no JVM started.",
             highlight=False,
         )
+    refresh_pages(lake)
     show(summarise(lake), console)
     console.print(f"\ndone in {time.monotonic() - began:.0f} s", highlight=False)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TerminalError
 from exlake import stage
+from exlake.reporting import refresh_pages
 from exlake.summary import show, summarise
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run_demo_real(data: Path) -> None:
             _note(lake, runs)
     else:
         console.print("Nothing is new: no DAG was run and no JVM started.", highlight=False)
+    refresh_pages(lake)
     show(summarise(lake), console)
     _show_ties(lake, console)
     console.print(f"\ndone in {time.monotonic() - began:.0f} s", highlight=False)

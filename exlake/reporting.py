@@ -6,8 +6,22 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from catalog.pages.render import Written, write_pages
+from catalog.trends import trends
 from exlake.aside import current_rows
-from quality.report import Held, Refusal, ReportDocument, RunInfo, Sample, masked, render
+from exlake.steward.board import board_of
+from pipelines.engine.decisions import standing
+from pipelines.engine.ledgers import DECISION
+from quality.report import (
+    Held,
+    Refusal,
+    ReportDocument,
+    RunInfo,
+    Sample,
+    masked,
+    render,
+    render_index,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +43,27 @@ def write_report(lake: Lake, summary: RunSummary, command: str) -> Path:
     return folder / "index.html"
 
 
+def refresh_index(lake: Lake) -> Path:
+    """Write the index with the first screen as it is now, between runs; return it."""
+    folder = lake.settings.reports / "quality"
+    listed = folder / "runs.json"
+    earlier = listed.read_text(encoding="utf-8") if listed.exists() else None
+    _put(folder / "index.html", render_index(earlier, board_of(lake)))
+    return folder / "index.html"
+
+
+def refresh_pages(lake: Lake, *, force: bool = False) -> Written:
+    """Bring the catalogue's pages up to date, and the report's first screen."""
+    refresh_index(lake)
+    return write_pages(lake.settings, lake.catalogue, lake.graph, force=force)
+
+
 def document_of(lake: Lake, summary: RunSummary, command: str) -> ReportDocument:
     """Everything the report shows; sample rows come masked from quarantine."""
     products = {v.product for v in summary.verdicts} | {product for product, _ in summary.held}
     intervals = {v.interval for v in summary.verdicts}
+    judged = {v.product for v in summary.verdicts}
+    found = trends(lake.ledgers, judged, until=max(intervals - {"all"}, default=None))
     return ReportDocument(
         run=RunInfo(summary.run_id, summary.started_at, summary.ended_at, command),
         contracts={product: lake.catalogue[product] for product in sorted(products)},
@@ -40,6 +71,9 @@ def document_of(lake: Lake, summary: RunSummary, command: str) -> ReportDocument
         samples=_samples(lake, summary),
         held=tuple(Held(p, h.interval, h.waiting_on, h.because) for p, h in summary.held),
         refusals=_refusals(lake, intervals),
+        decisions=tuple(d for d in standing(lake.ledgers.read(DECISION)) if d.product in products),
+        trends={(p, rule): trend for p, of in found.items() for rule, trend in of.items()},
+        board=board_of(lake),
         unchanged=frozenset(
             (row.product, row.interval)
             for batch in summary.outcomes

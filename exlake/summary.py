@@ -71,6 +71,7 @@ class Summary:
     """Why intervals are blocked, held or broken."""
     home: Path
     report: Path
+    pages: Path
     published: tuple[Path, ...]
 
 
@@ -127,6 +128,7 @@ def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
         reasons=reasons,
         home=settings.home,
         report=settings.reports / "quality" / "index.html",
+        pages=settings.reports / "catalog" / "index.html",
         published=tuple(sorted(settings.publish.glob("*.duckdb"))),
     )
 
@@ -154,6 +156,7 @@ def show(summary: Summary, console: Console) -> None:
     console.print("\n[bold]Where things are[/]")
     console.print(f"  lake         {summary.home}", highlight=False, soft_wrap=True)
     console.print(f"  report       {summary.report}", highlight=False, soft_wrap=True)
+    console.print(f"  catalogue    {summary.pages}", highlight=False, soft_wrap=True)
     for path in summary.published:
         console.print(f"  {path.stem:<12} {path}", highlight=False, soft_wrap=True)
     if summary.published and any(p.product.startswith("gold.") for p in summary.products):

@@ -14,7 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from quality.board import Board
 from quality.outcome import Decision, Verdict
+from quality.trend import Trend
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from contracts.model import Contract
 
 MASK = "••••"
+TEMPLATES = Path(__file__).parent / "templates"
 KEPT_RUNS = 200
 """Runs listed on the index; older reports stay on disk."""
 
@@ -81,7 +84,9 @@ class ReportDocument:
     """Everything a run's report shows.
 
     ``contracts`` are those of the verdicts' products (titles, owners, rule texts). ``unchanged``
-    are intervals judged equal to what is published, ``samples`` at most a few per rule.
+    are intervals judged equal to what is published, ``samples`` at most a few per rule,
+    ``decisions`` those in force for these products. ``trends``: (product, rule id) -> outcomes.
+    ``board`` is the whole lake when the run had ended, not this run alone.
     """
 
     run: RunInfo
@@ -92,6 +97,8 @@ class ReportDocument:
     refusals: tuple[Refusal, ...] = ()
     decisions: tuple[Decision, ...] = ()
     unchanged: frozenset[tuple[str, str]] = frozenset()
+    trends: Mapping[tuple[str, str], Trend] = field(default_factory=dict)
+    board: Board | None = None
 
 
 @dataclass(frozen=True)
@@ -144,20 +151,31 @@ def render(document: ReportDocument, earlier: str | None = None) -> dict[str, st
     """
     from quality.report_view import run_line, run_view
 
-    environment = _environment()
+    engine = environment()
     line = run_line(document)
     lines = [line, *(x for x in _read_lines(earlier) if x.run_id != line.run_id)]
     lines.sort(key=lambda x: (x.started_at, x.run_id), reverse=True)
     lines = lines[:KEPT_RUNS]
-    page = environment.get_template("run.html.j2").render(view=run_view(document))
-    index = environment.get_template("index.html.j2").render(
-        lines=lines, most=max((x.quarantined for x in lines), default=0)
-    )
+    page = engine.get_template("run.html.j2").render(view=run_view(document))
+    index = _index(lines, document.board)
     return {
         line.path: page,
         "index.html": index,
         "runs.json": json.dumps([asdict(x) for x in lines], ensure_ascii=False, indent=1) + "\n",
     }
+
+
+def render_index(earlier: str | None, board: Board) -> str:
+    """The index again, with the first screen as it is now: between runs, decisions change it."""
+    return _index(_read_lines(earlier), board)
+
+
+def _index(lines: list[RunLine], board: Board | None) -> str:
+    return (
+        environment()
+        .get_template("index.html.j2")
+        .render(lines=lines, most=max((x.quarantined for x in lines), default=0), board=board)
+    )
 
 
 def _read_lines(text: str | None) -> list[RunLine]:
@@ -170,19 +188,21 @@ def _read_lines(text: str | None) -> list[RunLine]:
         return []
 
 
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
+@lru_cache(maxsize=4)
+def environment(*folders: Path) -> Environment:
+    """The report's template engine (texts escaped); templates of ``folders`` go before its own."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     from quality.report_view import beijing, count, words
+    from quality.trend import drawing
 
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    engine = Environment(
+        loader=FileSystemLoader([*folders, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"beijing": beijing, "count": count}
-    environment.globals["words"] = words
-    return environment
+    engine.filters |= {"beijing": beijing, "count": count, "drawing": drawing}
+    engine.globals["words"] = words
+    return engine

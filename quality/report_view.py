@@ -9,12 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from quality.outcome import EVERY_INTERVAL
 from quality.report import Held, Refusal, RunInfo, RunLine, Sample
 
 if TYPE_CHECKING:
     from contracts.model import Contract
+    from quality.board import Board
     from quality.outcome import Decision, RuleResult, Verdict
     from quality.report import ReportDocument
+    from quality.trend import Trend
 
 LAYERS = ("bronze", "silver", "gold")
 _DECLARED = ("not_due", "not_applicable")
@@ -42,6 +45,23 @@ _WORDS = {
     "accuracy": ("准确性", "accuracy"),
     "consistency": ("一致性", "consistency"),
     "timeliness": ("及时性", "timeliness"),
+    "published": ("已发布", "published"),
+    "with_quarantine": ("隔离后发布", "with quarantine"),
+    "landed": ("已接收", "landed"),
+    "blocked": ("拦截", "blocked"),
+    "flagged": ("新检验未通过", "flagged"),
+    "failed_run": ("运行出错", "run broke"),
+    "late": ("迟到", "late"),
+    "refused": ("文件被拒收", "file refused"),
+    "steward": ("数据管家", "steward"),
+    "approver": ("第二人审批", "second person"),
+    "engineer": ("数据工程师", "engineer"),
+    "sender": ("报送方", "sender"),
+    "run": ("下一次运行", "next run"),
+    "waiver": ("豁免", "waiver"),
+    "release": ("放行", "release"),
+    "patch": ("修补", "patch"),
+    "rejection": ("剔除", "rejection"),
     "bronze": ("原始层", "bronze"),
     "silver": ("整合层", "silver"),
     "gold": ("集市层", "gold"),
@@ -76,6 +96,8 @@ class Finding:
     description: str
     description_zh: str
     evidence: tuple[dict[str, Any], ...]
+    trend: Trend
+    decisions: tuple[Decision, ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +110,7 @@ class Passed:
     description: str
     intervals: int
     checked: int
+    trend: Trend
 
 
 @dataclass(frozen=True)
@@ -134,6 +157,7 @@ class RunView:
     decisions: tuple[Decision, ...]
     rules: int
     rules_failed: int
+    board: Board | None
 
 
 def words(key: str) -> tuple[str, str]:
@@ -208,6 +232,7 @@ def run_view(document: ReportDocument) -> RunView:
         decisions=document.decisions,
         rules=len(results),
         rules_failed=sum(r.outcome in ("failed", "not_evaluated") for r in results),
+        board=document.board,
     )
 
 
@@ -228,22 +253,26 @@ def _section(document: ReportDocument, product: str) -> Section:
         owner=contract.owner if contract else "-",
         steward=contract.steward if contract else "-",
         verdicts=verdicts,
-        findings=_findings(verdicts, contract),
-        passes=_passes(verdicts, contract),
+        findings=_findings(document, verdicts, contract),
+        passes=_passes(document, verdicts, contract),
         samples=samples,
         sample_columns=tuple(columns),
         worst=worst,
     )
 
 
-def _findings(verdicts: tuple[Verdict, ...], contract: Contract | None) -> tuple[Finding, ...]:
+def _findings(
+    document: ReportDocument, verdicts: tuple[Verdict, ...], contract: Contract | None
+) -> tuple[Finding, ...]:
     rank = {"not_evaluated": 0, "failed": 1, "waived": 2, "not_due": 3, "not_applicable": 4}
     severity = {"critical": 0, "error": 1, "warning": 2, "info": 3}
     found = []
     for r in (r for v in verdicts for r in v.results if r.outcome != "passed"):
         text = _texts(contract, r.rule_id)
         state = "waived" if r.decision_id and r.outcome == "failed" else r.outcome
-        found.append(Finding(r, state, *text, _evidence(r.evidence)))
+        trend = document.trends.get((r.product, r.rule_id), ())
+        decisions = tuple(d for d in document.decisions if _reaches(d, r))
+        found.append(Finding(r, state, *text, _evidence(r.evidence), trend, decisions))
     found.sort(
         key=lambda f: (
             rank[f.state],
@@ -255,7 +284,17 @@ def _findings(verdicts: tuple[Verdict, ...], contract: Contract | None) -> tuple
     return tuple(found)
 
 
-def _passes(verdicts: tuple[Verdict, ...], contract: Contract | None) -> tuple[Passed, ...]:
+def _reaches(decision: Decision, result: RuleResult) -> bool:
+    """True when a decision in force is about this rule on this interval."""
+    if decision.product != result.product or decision.rule_id not in (result.rule_id, None):
+        return False
+    named = decision.rule_id is not None or decision.kind == "release"
+    return named and decision.interval in (result.interval, EVERY_INTERVAL)
+
+
+def _passes(
+    document: ReportDocument, verdicts: tuple[Verdict, ...], contract: Contract | None
+) -> tuple[Passed, ...]:
     found: dict[str, list[RuleResult]] = {}
     for r in (r for v in verdicts for r in v.results if r.outcome == "passed"):
         found.setdefault(r.rule_id, []).append(r)
@@ -267,6 +306,7 @@ def _passes(verdicts: tuple[Verdict, ...], contract: Contract | None) -> tuple[P
             _texts(contract, rule_id)[0],
             len(of),
             sum(r.checked or 0 for r in of),
+            document.trends.get((of[0].product, rule_id), ()),
         )
         for rule_id, of in found.items()
     )

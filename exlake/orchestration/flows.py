@@ -197,11 +197,16 @@ def run_products(
 ) -> list[Outcome]:
     """Run any products over any dates (None: all): what `exlake run` and `backfill` do."""
     from exlake.lake import open_lake
+    from exlake.reporting import refresh_pages
 
     wanted = None if products is None else list(products)
-    summary = carry_out(
-        open_lake(), products=wanted, dates=dates, force=force, command="run", say=on_progress
-    )
+    lake = open_lake()
+    try:
+        summary = carry_out(
+            lake, products=wanted, dates=dates, force=force, command="run", say=on_progress
+        )
+    finally:
+        refresh_pages(lake)
     return outcomes_of(summary)
 
 
@@ -326,13 +331,14 @@ def judge_product(
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:
     """Compare what contracts promise with what the ledgers show, by the calendar alone.
 
-    Tells what changed, what is late and, once a day, the digest. Returns an empty list; raises
-    LateProductsError with one line per product interval of the last days that is past its due
-    time and late, blocked, held or broken.
+    Writes the pages, tells what changed, what is late and, once a day, the digest.
+    Returns an empty list; raises LateProductsError with one line per product interval of the
+    last days that is past its due time and late, blocked, held or broken.
     """
     from catalog.status import status
     from exlake.lake import open_lake
     from exlake.messages.outbox import tell_watch
+    from exlake.reporting import refresh_pages
 
     lake = open_lake()
     settings, catalogue = lake.settings, lake.catalogue
@@ -346,6 +352,7 @@ def watch(now: datetime | None = None) -> list[dict[str, Any]]:
     ]
     for row in late:
         log.warning("%s %s: %s", row.product, row.interval, row.own_state)
+    refresh_pages(lake)
     tell_watch(lake, [(r.product, r.interval) for r in late if r.own_state == "late"], moment)
     if late:
         raise LateProductsError(tuple(f"{r.product} {r.interval} {r.own_state}" for r in late))

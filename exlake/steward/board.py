@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from exlake.steward.explaining import Explanation, explain
+from pipelines.engine.delivery import Delivery, unanswered
 from pipelines.engine.incidents import incidents_of
 from pipelines.engine.lateness import HISTORY
 from pipelines.engine.ledgers import DELIVERY, INCIDENT
@@ -17,7 +18,6 @@ from quality.board import Board, OpenIncident, Review, Trouble, TroubleState, Tu
 
 if TYPE_CHECKING:
     from catalog.status import StatusRow
-    from pipelines.engine.delivery import Delivery
     from pipelines.engine.run import Lake
     from pipelines.engine.state import State
 
@@ -126,24 +126,21 @@ def _lost(lake: Lake, root: str, held: Sequence[str]) -> Trouble:
     )  # fmt: skip
 
 
-def _refused(lake: Lake, deliveries: Iterable[Delivery]) -> list[Trouble]:
-    """Files that were refused and not delivered again, one line per dataset and interval."""
-    newest: dict[tuple[str, str], Delivery] = {}
-    for d in deliveries:
-        newest[d.dataset, d.interval] = d
+def _refused(lake: Lake, deliveries: Sequence[Delivery]) -> list[Trouble]:
+    """Files that were refused and not delivered again; what reads them waits if nothing landed."""
+    landed = {(d.dataset, d.interval) for d in deliveries if d.status == "landed"}
     found = []
-    for (dataset, interval), d in sorted(newest.items()):
-        contract = lake.catalogue.contracts.get(f"bronze.{dataset}")
-        if d.status != "refused" or contract is None:
+    for d in unanswered(deliveries):
+        contract = lake.catalogue.contracts.get(f"bronze.{d.dataset}")
+        if contract is None:
             continue
-        waiting = tuple(
-            f"{p} {interval}" for p in sorted(lake.graph.consumers.get(contract.product, ()))
-        )
+        readers = sorted(lake.graph.consumers.get(contract.product, ()))
+        waiting = () if (d.dataset, d.interval) in landed else readers
         found.append(
             Trouble(
-                contract.product, contract.title, contract.title_zh, interval, "refused",
+                contract.product, contract.title, contract.title_zh, d.interval, "refused",
                 d.received_at, "sender", str(contract.source or ""), contract.owner,
-                (f"{d.file}: {d.error_code}",), waiting,
+                (f"{d.file}: {d.error_code}",), tuple(f"{p} {d.interval}" for p in waiting),
                 command=f"exlake history {contract.product}",
             )
         )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from contracts.errors import TerminalError
 from exlake.aside import current_rows
 from exlake.steward.standing import state_of
+from pipelines.engine.delivery import unanswered
 from pipelines.engine.ledgers import DECISION, DELIVERY, INTERVAL, RESULT, period_of
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow, newest
 
@@ -260,7 +261,7 @@ def _findings(
 
 
 def _refused(lake: Lake, product: str, interval: str) -> tuple[str, ...]:
-    """Refused files of the date, of the datasets that the product reads itself."""
+    """Refused files of the date that nobody delivered again, of what the product reads itself."""
     job = lake.graph.nodes[product].job
     sources = {r.product.split(".", 1)[1] for r in job.inputs if r.product.startswith("bronze.")} \
         if job else set()  # fmt: skip
@@ -268,5 +269,5 @@ def _refused(lake: Lake, product: str, interval: str) -> tuple[str, ...]:
         return ()
     day = date.fromisoformat(interval).isoformat()
     rows = lake.ledgers.read(DELIVERY, where={"dataset": sorted(sources)})
-    return tuple(f"{d.file}: {d.error_code}" for d in rows
-                 if d.interval == day and d.status == "refused")  # fmt: skip
+    mine = [d for d in rows if d.interval == day]
+    return tuple(f"{d.file}: {d.error_code}" for d in unanswered(mine))

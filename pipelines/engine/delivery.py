@@ -285,3 +285,21 @@ def from_manifest(manifest: Manifest, *, received_at: datetime, path: str, forma
 def refuse(delivery: Delivery, code: str, message: str) -> Delivery:
     """The same delivery, recorded as refused with the error's code and sentence."""
     return replace(delivery, status="refused", error_code=code, message=message, path=None)
+
+
+def unanswered(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """Refused deliveries that nobody delivered again: nothing landed with their number or a later.
+
+    The newest refusal of each dataset and interval; a file without a readable manifest has no
+    number, and is answered by anything that landed.
+    """
+    landed: dict[tuple[str, str], int] = {}
+    refused: dict[tuple[str, str], Delivery] = {}
+    for d in deliveries:
+        place, number = (d.dataset, d.interval), d.sequence or 0
+        if d.status == "landed":
+            landed[place] = max(landed.get(place, 0), number)
+        elif d.status == "refused" and number >= (refused[place].sequence or 0 if place in refused
+                                                  else 0):  # fmt: skip
+            refused[place] = d
+    return [d for place, d in sorted(refused.items()) if landed.get(place, -1) < (d.sequence or 0)]
