@@ -1,4 +1,4 @@
-"""Commands for the operator: demo, demo-real, up, down, doctor."""
+"""Commands for the operator: demo, demo-real, up, down, doctor, maintain."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
+from exlake.commands.look import Product
 from exlake.printing import AsJson, listing
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (demo, up, down, doctor):
+    for command in (demo, up, down, doctor, maintain):
         app.command()(command)
     app.command("demo-real")(demo_real)
 
@@ -50,6 +51,23 @@ def down() -> None:
     from pipelines.engine.settings import load_settings
 
     typer.echo(stop(load_settings()))
+
+
+def maintain(
+    product: Product = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is needed only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Merge small files, remove what no version needs; the rows of every table stay. No JVM."""
+    from dataclasses import asdict
+
+    from exlake.orchestration.flows import maintain_tables
+
+    found = maintain_tables([product] if product else None, dry_run=dry_run)
+    columns = ("table", "compact", "small_files", "expired", "orphans", "bytes")
+    rows = [asdict(c) | {"compact": len(c.compact)} for c in found if not c.idle]
+    title = "Maintenance needed" if dry_run else "Maintenance done"
+    listing(rows, columns, title=title, as_json=as_json, empty="No table needs anything.")
 
 
 def doctor(as_json: AsJson = False) -> None:

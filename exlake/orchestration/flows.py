@@ -17,6 +17,7 @@ from contracts.errors import TerminalError, TransientError
 
 if TYPE_CHECKING:
     from contracts.catalogue import Catalogue
+    from pipelines.engine.maintenance import Care
     from pipelines.engine.run import Event, Lake, RunSummary
     from pipelines.engine.settings import Settings
 
@@ -326,6 +327,25 @@ def judge_product(
     from exlake.judging import judge
 
     return judge(product, dates, on_progress)
+
+
+def maintain_tables(products: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Care]:
+    """Compact, vacuum and sweep the tables of some products (None: all); what was done, or with
+    ``dry_run`` what is needed. Raises UnknownProductError, LockHeldError (transient)."""
+    from exlake.lake import open_catalogue
+    from pipelines.engine.maintenance import maintain, plan_care
+
+    settings, catalogue = open_catalogue()
+    named = [c.product for c in catalogue.contracts.values()] if products is None else products
+    chosen = [catalogue[product].product for product in named]
+    if dry_run:
+        return plan_care(settings, chosen)
+
+    def say(care: Care) -> None:
+        log.info("%s: %d intervals merged, %d expired and %d orphaned files removed",
+                 care.table, len(care.compact), care.expired, care.orphans)  # fmt: skip
+
+    return maintain(settings, chosen, say)
 
 
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:

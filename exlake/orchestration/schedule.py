@@ -48,6 +48,7 @@ AFTER_BOTH = PartitionedAssetTimetable(assets=TRADING_DAY & EXTERNAL)
 AFTER_EXTERNAL = PartitionedAssetTimetable(assets=EXTERNAL)
 AFTER_MARTS = PartitionedAssetTimetable(assets=MARTS)
 EVENING_HOURS = CronTriggerTimetable("15 17-23 * * 1-5", timezone=EXCHANGE_TIME)
+WEEKLY = CronTriggerTimetable("0 8 * * 6", timezone=EXCHANGE_TIME)
 
 RETRIES = ExceptionRetryPolicy(
     rules=[

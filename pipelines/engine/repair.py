@@ -6,6 +6,7 @@ back through its history (delta-rs, no JVM); commits that no run of ours wrote a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -105,8 +106,19 @@ def newest_version(path: Path) -> int:
 
 
 def _commits(path: Path, *, after: int) -> list[tuple[int, str | None]]:
-    from deltalake import DeltaTable
+    """(version, our metadata) of the commits after a version, oldest first.
 
-    history = DeltaTable(str(path)).history()
-    found = [(int(entry["version"]), entry.get("userMetadata")) for entry in history]
-    return sorted((version, text) for version, text in found if version > after)
+    Read from their own log entries: maintenance leaves versions that no ledger names, and the
+    whole history would be read again by every plan.
+    """
+    entries = ((int(e.stem), e) for e in (path / "_delta_log").glob("[0-9]*.json"))
+    return [(version, _metadata(entry)) for version, entry in sorted(entries) if version > after]
+
+
+def _metadata(entry: Path) -> str | None:
+    for line in entry.read_text(encoding="utf-8").splitlines():
+        said = json.loads(line).get("commitInfo")
+        if said is not None:
+            text = said.get("userMetadata")
+            return None if text is None else str(text)
+    return None

@@ -29,6 +29,7 @@ def test_every_flow_has_its_file() -> None:
         "reference",
         "trading_day",
         "external",
+        "maintenance",
         "marts",
         "publish",
         "sentiment",
