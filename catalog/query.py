@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +16,12 @@ from catalog.audience import pick
 from catalog.earlier import edition_path
 from catalog.errors import NotPublishedError, QueryRefusedError
 from catalog.publish import published_path
+from catalog.snapshot import literal
 from contracts.catalogue import Catalogue
 from pipelines.engine.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 SEALED: dict[str, str | bool | int | float | list[str]] = {
@@ -27,6 +30,9 @@ SEALED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
 }
+BATCH_ROWS = 10_000
+ATTACHED_SEARCH = "SET search_path = 'scratch.main,mart.gold,mart.silver,mart._meta'"
+"""Beside ``attach_sql``: ``gold.x`` is the mart's, and a new table goes into ``scratch``."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,16 @@ class Touched:
     product: str
     not_clean: dict[str, int]
     partial: int
+
+    def __str__(self) -> str:
+        states = [f"{n} {state}" for state, n in sorted(self.not_clean.items())]
+        partial = [f"{self.partial} partial"] if self.partial else []
+        return f"{self.product} has intervals that are not clean: {', '.join(states + partial)}"
+
+    @property
+    def clean(self) -> bool:
+        """True when nothing has to be said."""
+        return not self.not_clean and not self.partial
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,21 @@ def open_published(path: Path, audience: str) -> DuckDBPyConnection:
     return connection
 
 
+def attach_sql(path: Path, scratch: Path | None) -> tuple[str, ...]:
+    """Statements for a fresh in-memory DuckDB: the file as ``mart``, read-only, and ``scratch``.
+
+    ``scratch`` is the user's own database file (made when it is not there) or in memory. Nothing
+    is fetched from outside.
+    """
+    own = literal(str(scratch)) if scratch else "':memory:'"
+    return (
+        "SET autoinstall_known_extensions = false",
+        "SET TimeZone = 'UTC'",
+        f"ATTACH {literal(str(path))} AS mart (READ_ONLY)",
+        f"ATTACH {own} AS scratch",
+    )
+
+
 def run_query(
     settings: Settings,
     catalogue: Catalogue,
@@ -113,6 +144,57 @@ def run_query(
         connection.close()
 
 
+@dataclass(frozen=True)
+class Stream:
+    """An answer to be read once, batch by batch, with where it comes from."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    publication_id: str
+    published_at: datetime
+    touched: tuple[Touched, ...]
+
+
+@contextmanager
+def stream_query(
+    settings: Settings,
+    catalogue: Catalogue,
+    sql: str,
+    *,
+    audience: str = "analyst",
+    publication: str | None = None,
+) -> Iterator[Stream]:
+    """As ``run_query``, for answers of any size; reading the batches raises the same errors."""
+    import duckdb
+
+    pick(catalogue.audiences, audience)
+    path = published_path(settings, audience)
+    if publication is not None:
+        path = edition_path(settings, audience, publication)
+    connection = open_published(path, audience)
+    try:
+        # What goes with the rows is asked first: another question would end the stream.
+        publication_id, published_at = _publication(connection)
+        touched = _touched(connection, sql)
+        try:
+            _one_statement(connection, audience, sql)
+            reader = connection.execute(sql).to_arrow_reader(BATCH_ROWS)
+            yield Stream(reader.schema, iter(reader), publication_id, published_at, touched)
+        except duckdb.Error as error:
+            hint = _hint(connection, error, sql)
+            raise QueryRefusedError(audience, _first_line(error), hint) from None
+    finally:
+        connection.close()
+
+
+def _one_statement(connection: DuckDBPyConnection, audience: str, sql: str) -> None:
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise QueryRefusedError(
+            audience, f"{len(statements)} statements were given", "give exactly one."
+        )
+
+
 def _answer(
     connection: DuckDBPyConnection,
     audience: str,
@@ -129,11 +211,7 @@ def _answer(
         timer.daemon = True
         timer.start()
     try:
-        statements = connection.extract_statements(sql)
-        if len(statements) != 1:
-            raise QueryRefusedError(
-                audience, f"{len(statements)} statements were given", "give exactly one."
-            )
+        _one_statement(connection, audience, sql)
         cursor = connection.execute(sql, list(parameters) or None)
         found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
         columns = tuple(ResultColumn(d[0], str(d[1])) for d in cursor.description or ())
@@ -201,7 +279,7 @@ def _hint(connection: DuckDBPyConnection, error: Exception, sql: str) -> str:
 
     message = str(error)
     if isinstance(error, duckdb.PermissionException):
-        return "published files reach no other file or network; export with `exlake sql --json`."
+        return "published files reach no other file or network; `exlake sql --to FILE` exports."
     if "read-only mode" in message:
         return "published files are read-only; use a temporary table or your own database."
     if "configuration" in message and "locked" in message:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exlake.commands.serve import Overwrite, To, written
 from exlake.dates import Dates, optional_range
 from exlake.printing import AsJson, document, listing
 
@@ -22,6 +23,7 @@ GOOD = frozenset({"published", "with_quarantine", "no_trading_day"})
 SHOWN_ABOVE = 2
 """Values classified above this level are hidden in what the terminal shows."""
 HIDDEN = "•••"
+SHOWN_ROWS = 20
 
 
 def register(app: typer.Typer) -> typer.Typer:
@@ -166,8 +168,12 @@ def quarantine_list(product: Product = None, dates: Dates = None, as_json: AsJso
 def quarantine_show(
     product: Given,
     interval: Annotated[str | None, typer.Option("--interval", metavar="I")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Rows at most; default 20, with --to all.")
+    ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Show classified values too.")] = False,
+    to: To = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """The rows themselves: rules broken, delivery, line number, original row (masked)."""
@@ -176,12 +182,19 @@ def quarantine_show(
 
     lake = open_lake()
     contract = lake.catalogue[product]
+    if limit is None and to is None:
+        limit = SHOWN_ROWS
     rows = current_rows(lake, product, interval)[:limit]
     secret = set() if clear else _classified(contract, lake.catalogue.contracts)
     for row in rows:
         for column in ("row", "original", "row_key"):
             row[column] = _masked(row[column], secret)
         row["rules"] = json.loads(row["rules"] or "[]")
+    if to is not None:
+        from exlake.exporting import export_quarantine
+
+        written(export_quarantine(lake, product, interval, rows, clear, to, overwrite), as_json)
+        return
     columns = ("interval", "state", "rules", "delivery_id", "row_number", "original")
     listing(rows, columns, title=f"Quarantine of {product}", as_json=as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,17 +11,28 @@ import typer
 from exlake.printing import AsJson, document, listing, plain
 
 if TYPE_CHECKING:
+    from catalog.export.writing import Exported
     from catalog.query import QueryResult
 
 Audience = Annotated[str | None, typer.Option("--audience", metavar="A", help="One audience.")]
+
+To = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FILE", help="Write everything to FILE.xlsx, .csv or .parquet."),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="With --to: replace a file that is there.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(publish)
     app.command()(sql)
+    app.command("open")(open_)
     app.command()(publications)
     app.command()(changes)
+    app.command()(exports)
 
 
 def publish(
@@ -46,12 +58,20 @@ def sql(
         str | None, typer.Option("--publication", metavar="ID", help="An earlier publication.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Rows shown at most.")] = 1000,
+    to: To = None,
+    overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Ask the published file of an audience. It is read-only and reaches no other file.
 
+    --to writes the whole answer to a file, with where it comes from, and logs who took it.
     The audience is taken on trust: who may read its file is the operating system's to decide.
     """
+    if to is not None:
+        from exlake.exporting import export_query
+
+        written(export_query(query, audience, publication, to, overwrite), as_json)
+        return
     from catalog.query import run_query
     from exlake.lake import open_catalogue
 
@@ -74,6 +94,52 @@ def sql(
     listing(rows, names, title="", as_json=False, empty="No rows.")
     for line in warnings(result):
         typer.echo(line, err=True)
+
+
+def open_(
+    audience: Annotated[str, typer.Option("--audience", metavar="A")] = "analyst",
+    publication: Annotated[
+        str | None, typer.Option("--publication", metavar="ID", help="An earlier publication.")
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option("--scratch", metavar="FILE", help="Your own database; default: in memory."),
+    ] = None,
+) -> None:
+    """A SQL shell: the mart read-only beside a database of your own."""
+    from catalog.audience import pick
+    from catalog.earlier import edition_path
+    from catalog.publish import published_path
+    from exlake.lake import open_catalogue
+    from exlake.shell import Place, start
+
+    settings, catalogue = open_catalogue()
+    file = published_path(settings, pick(catalogue.audiences, audience).name)
+    if publication is not None:
+        file = edition_path(settings, audience, publication)
+    if scratch is not None and scratch.resolve().is_relative_to(settings.home.resolve()):
+        raise typer.BadParameter("your own database lies outside the lake", param_hint="--scratch")
+    raise typer.Exit(start(Place(audience, file, scratch)))
+
+
+def written(export: Exported, as_json: bool) -> None:
+    """Say what was written, and where it differs from the answer."""
+    if as_json:
+        document(asdict(export))
+        return
+    typer.echo(f"{export.rows:,} rows written to {export.file}")
+    for note in export.notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def exports(as_json: AsJson = False) -> None:
+    """Every answer that was exported: who, when, what, from which publication."""
+    from exlake.lake import open_lake
+    from pipelines.engine.ledgers import EXPORT
+
+    rows = [asdict(row) for row in reversed(open_lake().ledgers.read(EXPORT))]
+    columns = ("at", "person", "audience", "rows", "file", "publication_id", "query")
+    listing(rows, columns, title="Exports", as_json=as_json, empty="Nothing was exported yet.")
 
 
 def publications(audience: Audience = None, as_json: AsJson = False) -> None:
@@ -134,10 +200,5 @@ def changes(
 def warnings(result: QueryResult) -> list[str]:
     """What a reader must know about an answer: rows left out, intervals that are not clean."""
     lines = ["(more rows were left out: raise --limit)"] if result.truncated else []
-    for each in result.touched:
-        if each.not_clean or each.partial:
-            states = ", ".join(f"{n} {state}" for state, n in sorted(each.not_clean.items()))
-            partial = f"{each.partial} partial" if each.partial else ""
-            said = ", ".join(part for part in (states, partial) if part)
-            lines.append(f"note: {each.product} has intervals that are not clean: {said}")
+    lines += [f"note: {each}" for each in result.touched if not each.clean]
     return lines

@@ -27,6 +27,7 @@ from pipelines.engine.delivery import Delivery
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.rows import (
     DecisionRow,
+    ExportRow,
     IncidentRow,
     IntervalRow,
     LineageRow,
@@ -64,8 +65,9 @@ DECISION = Ledger("decision", DecisionRow, by_interval=False)
 LINEAGE = Ledger("lineage", LineageRow)
 INCIDENT = Ledger("incident", IncidentRow, by_interval=False)
 MESSAGE = Ledger("message", MessageRow, by_interval=False)
+EXPORT = Ledger("export", ExportRow, by_interval=False)
 LEDGERS: tuple[Ledger[Any], ...] = (
-    DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT, MESSAGE,
+    DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT, MESSAGE, EXPORT,
 )  # fmt: skip
 
 

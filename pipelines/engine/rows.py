@@ -185,6 +185,26 @@ def newest(rows: Iterable[DecisionRow]) -> tuple[DecisionRow, ...]:
 
 
 @dataclass(frozen=True)
+class ExportRow:
+    """One answer that left the lake as a file: who took what, and from which publication.
+
+    ``query`` is the SQL, or the command for rows of quarantine. ``sha256`` is of the file.
+    """
+
+    person: str
+    audience: str
+    query: str
+    rows: int
+    file: str
+    bytes: int
+    sha256: str
+    at: datetime
+    state: str
+    publication_id: str | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
 class LineageRow:
     """One input of one published batch: which interval at which version."""
 

@@ -38,7 +38,7 @@ def plant(home: Path, **changes: Any) -> Ledgers:
             "state": "blocked", "rules": json.dumps(rules), "delivery_id": DELIVERY,
             "row_key": json.dumps({"trade_date": DAY, "trade_id": f"t{line}", "side": "B"}),
             "row_number": line, "row": json.dumps({"trade_id": f"t{line}", "client_id": "secret"}),
-            "original": json.dumps({"price": "-1"}),
+            "original": json.dumps({"price": "-1", "client_id": "secret"}),
         }
         for line, rules in ROWS
     ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Answers as files: CSV, Excel and Parquet that say where they come from, each one logged."""
