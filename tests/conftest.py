@@ -23,6 +23,7 @@ if not hasattr(_main, "__file__"):
 WHOLE = (
     "tests/pipelines/simulation/",
     "tests/pipelines/engine/test_kills.py",
+    "tests/pipelines/engine/test_backup.py",
     "tests/pipelines/engine/test_maintenance.py",
     "tests/pipelines/sources/test_fuzz.py",
     "tests/pipelines/external/test_real_files.py",

@@ -1,19 +1,23 @@
-"""Commands for the operator: demo, demo-real, up, down, doctor, maintain."""
+"""Commands for the operator: demo, demo-real, up, down, doctor, maintain, backup, restore."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exlake.commands.look import Product
 from exlake.printing import AsJson, listing
 
+if TYPE_CHECKING:
+    from pipelines.engine.backup import Backup
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (demo, up, down, doctor, maintain):
+    for command in (demo, up, down, doctor, maintain, backup, backups, restore):
         app.command()(command)
     app.command("demo-real")(demo_real)
 
@@ -68,6 +72,54 @@ def maintain(
     rows = [asdict(c) | {"compact": len(c.compact)} for c in found if not c.idle]
     title = "Maintenance needed" if dry_run else "Maintenance done"
     listing(rows, columns, title=title, as_json=as_json, empty="No table needs anything.")
+
+
+def backup(
+    target: Annotated[Path, typer.Option("--to", help="A folder outside the lake.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole lake, checked; what the backup before has unchanged is linked, not copied."""
+    from datetime import UTC, datetime
+
+    from pipelines.engine.backup import backup as back_up
+    from pipelines.engine.settings import load_settings
+
+    _listed([back_up(load_settings(), target, datetime.now(UTC))], "Backup", as_json)
+
+
+def backups(
+    target: Annotated[Path, typer.Option("--at", help="Where backups are kept.")],
+    check: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List backups; with --verify, exit 3 at the first damaged one."""
+    from pipelines.engine.backup import backups as kept
+    from pipelines.engine.backup import verify
+
+    found = kept(target)
+    if check:
+        for one in found:
+            verify(one.path)
+    _listed(found, "Backups, all sound" if check else "Backups", as_json)
+
+
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="BACKUP", help="One backup's folder.")],
+    home: Annotated[Path, typer.Option("--to", help="A new folder; then set EXLAKE_HOME to it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a lake of a backup, every file checked. Nothing is restored over what is there."""
+    from pipelines.engine.backup import restore as make
+
+    _listed([make(folder, home)], f"Restored to {home}", as_json)
+
+
+def _listed(found: Sequence[Backup], title: str, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    columns = ("id", "created_at", "files", "bytes", "copied_bytes", "path")
+    rows = [asdict(b) | {"path": str(b.path)} for b in found]
+    listing(rows, columns, title=title, as_json=as_json, empty="There is no backup.")
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -18,6 +18,7 @@ ENGINE_POINTS = (
 )  # fmt: skip
 """Points of one run, in the order in which they are reached (a clean batch is not rewritten)."""
 LANDING_POINTS = ("delivery-copied", "delivery-appended", "delivery-recorded")
+BACKUP_POINTS = ("backup-copied", "restore-copied")
 MAINTENANCE_POINTS = ("compacted", "vacuumed")
 
 _reached: Counter[str] = Counter()
