@@ -39,6 +39,7 @@ from catalog.sidecar import (
 )
 from catalog.snapshot import digests, latest_version
 from catalog.states import IntervalState, interval_states
+from catalog.waived import Waived, waived, waived_table
 from contracts.catalogue import Catalogue
 from contracts.standards import Audience
 from pipelines.engine.calendar import TradingCalendar
@@ -107,8 +108,9 @@ def publish(
         ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
         states, mended = _states(ledgers, settings, catalogue, moment)
         causes = Causes(ledgers, mended)
+        excused = waived(ledgers)
         return [
-            _publish(settings, catalogue, one, states, causes, force, say, run_id, moment)
+            _publish(settings, catalogue, one, states, excused, causes, force, say, run_id, moment)
             for one in chosen
         ]
 
@@ -157,6 +159,7 @@ def _publish(
     catalogue: Catalogue,
     audience: Audience,
     states: tuple[IntervalState, ...],
+    excused: tuple[Waived, ...],
     causes: Causes,
     force: bool,
     say: Progress,
@@ -178,6 +181,8 @@ def _publish(
     masks = {product: plan.fingerprint(key) for product, plan in plans.items()}
     shape = shape_digest(audience, plans, masks, catalogue)
     seen = states_digest(states, tuple(plans))
+    if mine := [str(w) for w in excused if w.product in plans]:
+        seen = digest([seen, mine])
     last = None if force else read_sidecar(target)
     if last and (last.shape, last.states, last.versions) == (shape, seen, versions):
         at = datetime.fromisoformat(last.published_at)
@@ -201,6 +206,7 @@ def _publish(
             parts, copies = _write(connection, settings, plans, versions, masks, key, base, say)
             published = [_published(plans[product], part) for product, part in parts.items()]
             tables = meta_tables(edition, published, states, catalogue)
+            tables += (waived_table(excused, plans),)
             compared = Seen(standing, edition, plans, parts, version)
             tables += change_tables(_changes(connection, target, compared, causes))
             write_meta(connection, tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from quality.trend import Trend
 
 LAYERS = ("bronze", "silver", "gold")
+SHOWN_EACH = 5
+"""Intervals of one rule that are told in full; a backfill may have hundreds."""
 _DECLARED = ("not_due", "not_applicable")
 _WORST = ("block", "publish_with_quarantine", "publish")
 _BEIJING = ZoneInfo("Asia/Shanghai")
@@ -98,6 +100,8 @@ class Finding:
     evidence: tuple[dict[str, Any], ...]
     trend: Trend
     decisions: tuple[Decision, ...]
+    more: tuple[str, ...] = ()
+    """Other intervals on which the rule came to the same, not listed one by one."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +285,20 @@ def _findings(
             f.result.interval,
         )
     )
-    return tuple(found)
+    return _shortened(found)
+
+
+def _shortened(found: list[Finding]) -> tuple[Finding, ...]:
+    """The newest few intervals of each rule and state in full; the last one names the others."""
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for f in found:
+        alike.setdefault((f.state, f.result.rule_id), []).append(f)
+    kept = []
+    for of in alike.values():
+        shown, rest = of[-SHOWN_EACH:], of[:-SHOWN_EACH]
+        kept += shown[:-1]
+        kept.append(replace(shown[-1], more=tuple(f.result.interval for f in rest)))
+    return tuple(kept)
 
 
 def _reaches(decision: Decision, result: RuleResult) -> bool:

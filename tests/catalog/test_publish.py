@@ -21,6 +21,8 @@ from catalog.masking import mask
 from catalog.publish import publish, published_path
 from catalog.sidecar import Stamp
 from contracts.model import Sla
+from pipelines.engine.ledgers import DECISION, RESULT, Ledgers
+from pipelines.engine.rows import DecisionRow, ResultRow
 from quality.hashing import portable_hash_sql
 
 AUDIENCES = ("analyst", "surveillance")
@@ -243,6 +245,32 @@ def test_a_late_day_is_published_as_late(lake: TinyLake) -> None:
     assert rows(path, sql) == [("silver.trade", "late")]
     later = evening + timedelta(minutes=10)
     assert publish(lake.settings, lake.catalogue, "analyst", now=later)[0].outcome == "unchanged"
+
+
+def test_a_waived_failure_stays_a_failure_for_readers(lake: TinyLake) -> None:
+    """`_meta.waived`: rule, count, who and until; the reason only where nothing is masked."""
+    publish(lake.settings, lake.catalogue, now=NOW)
+    decision = DecisionRow(
+        "w1", "waiver", "silver.trade", "client 80012345 confirmed it", "ana", NOW,
+        interval=DAY2, rule_id="trade.total", approved_by="bo", needs_approval=True,
+        expires_on=NOW.date(),
+    )  # fmt: skip
+    failed = ResultRow(
+        run_id="r9", batch_id="b9", product="silver.trade", interval=DAY2, rule_id="trade.total",
+        rule_fingerprint="f", kind="reconcile", dimension="accuracy", severity="critical",
+        scope="built", outcome="failed", contract_version="1.0.0", job_version=1, judged_at=NOW,
+        failing=2, checked=600, decision_id="w1",
+    )  # fmt: skip
+    Ledgers(lake.settings.ops, lake.settings.locks).append(
+        (DECISION, [decision]), (RESULT, [failed])
+    )
+    assert [p.outcome for p in publish(lake.settings, lake.catalogue, now=NOW)] == ["updated"] * 2
+    sql = "SELECT rule_id, outcome, failing, waived_by, reason, until FROM _meta.waived"
+    said = ("trade.total", "failed, waived", 2, "ana + bo")
+    clear = rows(published_path(lake.settings, "surveillance"), sql)
+    assert clear == [(*said, "client 80012345 confirmed it", NOW.date())]
+    assert rows(published_path(lake.settings, "analyst"), sql) == [(*said, None, NOW.date())]
+    assert {p.outcome for p in publish(lake.settings, lake.catalogue, now=NOW)} == {"unchanged"}
 
 
 def test_meta_says_what_the_file_was_made_of(lake: TinyLake) -> None:
