@@ -8,7 +8,8 @@ per commodity, hot words, and the influence of stories.
 
 **Steps.** `trade_date` takes the parameter, else the partition key. `build` builds, judges and
 publishes gold. `publish` brings the audience files up to date: the marts do not wait for the news.
-`verdict` is red when the gate blocked or held something.
+`brief` writes the date's brief from the analysts' file, below `reports/news`. `verdict` is red
+when the gate blocked or held something.
 
 **When it fails.**
 
@@ -51,10 +52,15 @@ with DAG(
         """The news marts to every audience's file."""
         return flows.publish_marts(day)
 
+    @task
+    def brief(day: str) -> str:
+        """The date's brief as a page; of a date without news it says so."""
+        return flows.write_brief(day)
+
     @task(retries=0)
     def verdict(day: str) -> None:
         """Red when something of this date is blocked or held."""
         flows.confirm("sentiment", day)
 
     day = trade_date()
-    build(day) >> publish(day) >> verdict(day)
+    build(day) >> publish(day) >> brief(day) >> verdict(day)

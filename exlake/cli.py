@@ -20,6 +20,7 @@ from exlake.commands import (
     incidents,
     look,
     messages,
+    news,
     operate,
     pages,
     serve,
@@ -50,6 +51,7 @@ build.register(app)
 decide.register(app, look.register(app))
 serve.register(app)
 surveil.register(app)
+news.register(app)
 why.register(app)
 incidents.register(app)
 messages.register(app)

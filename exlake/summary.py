@@ -72,6 +72,8 @@ class Summary:
     home: Path
     report: Path
     pages: Path
+    brief: Path | None
+    """The newest daily brief of the news, if one was written."""
     published: tuple[Path, ...]
 
 
@@ -129,6 +131,7 @@ def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
         home=settings.home,
         report=settings.reports / "quality" / "index.html",
         pages=settings.reports / "catalog" / "index.html",
+        brief=max((settings.reports / "news").glob("brief-*.html"), default=None),
         published=tuple(sorted(settings.publish.glob("*.duckdb"))),
     )
 
@@ -157,6 +160,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"  lake         {summary.home}", highlight=False, soft_wrap=True)
     console.print(f"  report       {summary.report}", highlight=False, soft_wrap=True)
     console.print(f"  catalogue    {summary.pages}", highlight=False, soft_wrap=True)
+    if summary.brief:
+        console.print(f"  news brief   {summary.brief}", highlight=False, soft_wrap=True)
     for path in summary.published:
         console.print(f"  {path.stem:<12} {path}", highlight=False, soft_wrap=True)
     if summary.published and any(p.product.startswith("gold.") for p in summary.products):

@@ -316,6 +316,16 @@ def publish_marts(trade_date: str) -> dict[str, Any]:
     return {each.audience: each.outcome for each in found}
 
 
+def write_brief(trade_date: str) -> str:
+    """Write the brief of a date from the analysts' file; the page's path."""
+    from exlake.news import desk
+
+    found = desk.brief(date.fromisoformat(trade_date))
+    path = str(desk.put_brief(found))
+    log.info("brief %s: %s (%s)", trade_date, path, found.state.state)
+    return path
+
+
 def judge_product(
     product: str, dates: tuple[date, date], on_progress: Callable[[str], None] = log.info
 ) -> list[dict[str, Any]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from contracts.compile.spark import schema_ddl
-from pipelines.sentiment.day import Article
-from pipelines.sentiment.ontology import load_ontology
+from pipelines.sentiment.day import Article, load_weights, mention_rows
+from pipelines.sentiment.ontology import ONTOLOGY_DIGEST, load_ontology, released_ontology
 from pipelines.sentiment.words import Dictionary, build_dictionary
 
 if TYPE_CHECKING:
@@ -18,76 +19,103 @@ if TYPE_CHECKING:
 
     from pipelines.engine.job import Inputs
 
-Judge = Callable[[date, list[Article], Dictionary], list[dict[str, Any]]]
+REFERENCE = {
+    "commodity": ("silver.commodity", "commodity_id", "name_zh", "name_en"),
+    "contract": ("silver.contract", "contract_id", "NULL", "NULL"),
+    "member": ("silver.member", "member_id", "short_name", "NULL"),
+}
+"""Kind -> product and the columns that name its things; all of them keep their history."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A reference row's names and the dates they hold on (``until`` excluded, None: still)."""
+
+    key: str
+    first: str | None
+    second: str | None
+    since: date
+    until: date | None
 
 
 @dataclass(frozen=True)
 class Names:
-    """Reference rows with the dates they hold on: small, and the same for every worker."""
+    """Reference rows of the dictionary: small, and the same for every worker."""
 
-    commodities: tuple[tuple[Any, ...], ...]
-    contracts: tuple[tuple[Any, ...], ...]
-    members: tuple[tuple[Any, ...], ...]
-    places: tuple[tuple[Any, ...], ...]
+    commodities: tuple[Name, ...]
+    contracts: tuple[Name, ...]
+    members: tuple[Name, ...]
+    places: tuple[Name, ...]
 
     def on(self, day: date) -> Dictionary:
         """The dictionary of a date: what was valid then."""
         return build_dictionary(
             load_ontology(),
-            commodities=[(key, zh, en or "") for key, zh, en in _valid(self.commodities, day)],
-            contracts=[key for (key,) in _valid(self.contracts, day)],
-            members=[(key, name) for key, name in _valid(self.members, day)],
-            places=[name for name, at in self.places if at == day],
+            commodities=[
+                (n.key, n.first or "", n.second or "") for n in _valid(self.commodities, day)
+            ],
+            contracts=[n.key for n in _valid(self.contracts, day)],
+            members=[(n.key, n.first or "") for n in _valid(self.members, day)],
+            places=[n.key for n in self.places if n.since == day],
         )
 
 
-NO_NAMES = Names((), (), (), ())
-
-
-def _valid(rows: Iterable[tuple[Any, ...]], day: date) -> list[tuple[Any, ...]]:
-    return [values for *values, since, until in rows if since <= day and (not until or day < until)]  # type: ignore[misc]
+def _valid(names: Iterable[Name], day: date) -> list[Name]:
+    return [n for n in names if n.since <= day and (n.until is None or day < n.until)]
 
 
 def read_names(inputs: Inputs) -> Names:
-    """Names of commodities, contracts, members and warehouses (dimension-sized, so collected)."""
-
-    def rows(product: str, *columns: str) -> tuple[tuple[Any, ...], ...]:
-        found = inputs.read(product).select(*columns).distinct().collect()
-        return tuple(sorted((tuple(row) for row in found), key=repr))
-
-    period = ("valid_from", "valid_to")
+    """Names of commodities, contracts, members and warehouses: dimension-sized, so collected, and
+    all at once, because each collect is a Spark job of its own."""
+    frames = [
+        inputs.read(product).selectExpr(
+            f"'{kind}' AS kind", key, f"CAST({first} AS STRING)", f"CAST({second} AS STRING)",
+            "valid_from", "valid_to",
+        )
+        for kind, (product, key, first, second) in REFERENCE.items()
+    ]  # fmt: skip
+    places = inputs.read("silver.warehouse_stock_daily").selectExpr(
+        "'place'", "warehouse", "CAST(NULL AS STRING)", "CAST(NULL AS STRING)", "trade_date",
+        "CAST(NULL AS DATE)",
+    )  # fmt: skip
+    every = frames[0]
+    for frame in (*frames[1:], places):
+        every = every.union(frame)
+    found: dict[str, set[Name]] = defaultdict(set)
+    for kind, *values in every.collect():
+        found[kind].add(Name(*values))
     return Names(
-        rows("silver.commodity", "commodity_id", "name_zh", "name_en", *period),
-        rows("silver.contract", "contract_id", *period),
-        rows("silver.member", "member_id", "short_name", *period),
-        rows("silver.warehouse_stock_daily", "warehouse", "trade_date"),
+        *(
+            tuple(sorted(found[kind], key=repr))
+            for kind in ("commodity", "contract", "member", "place")
+        )
     )
 
 
-def by_date(inputs: Inputs, judge: Judge, names: Names, *, window: bool) -> DataFrame:
-    """``judge`` applied to each interval's articles, with those of the window before if wanted."""
+def mentions(inputs: Inputs, names: Names) -> DataFrame:
+    """The rows of gold.news_mention of each interval, from its articles and those of the window.
+
+    Raises OntologyUnreleasedError.
+    """
     import pyspark.sql.functions as F
     from pyspark.sql.pandas.types import to_arrow_schema
     from pyspark.sql.types import StructType
 
+    released_ontology(ONTOLOGY_DIGEST)
+    columns = ("article_id", "trade_date", "published_at", "source", "title", "body", "reach")
     own = inputs.read("silver.news_article", "same")
-    own = own.select(*_columns(), F.col("trade_date").alias("_day"))
-    if window:
-        before = inputs.read("silver.news_article", "previous")
-        day = F.to_date("_for_interval").alias("_day")
-        own = own.unionByName(before.select(*_columns(), day))
+    before = inputs.read("silver.news_article", "previous")
+    every = own.select(*columns, F.col("trade_date").alias("_day")).unionByName(
+        before.select(*columns, F.to_date("_for_interval").alias("_day"))
+    )
     ddl = schema_ddl(inputs.contract)
     arrow = to_arrow_schema(cast(StructType, StructType.fromDDL(ddl)), timezone="UTC")
     # A lambda: Spark would resolve the annotations of a function, which name no run-time import.
-    judged = lambda table: _judged(judge, names, arrow, table)  # noqa: E731
-    return own.groupBy("_day").applyInArrow(judged, ddl)
+    judged = lambda table: _judged(names, arrow, table)  # noqa: E731
+    return every.groupBy("_day").applyInArrow(judged, ddl)
 
 
-def _columns() -> tuple[str, ...]:
-    return ("article_id", "trade_date", "published_at", "source", "title", "body", "reach")
-
-
-def _judged(judge: Judge, names: Names, schema: pa.Schema, table: pa.Table) -> pa.Table:
+def _judged(names: Names, schema: pa.Schema, table: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     day = table.column("_day")[0].as_py()
@@ -99,8 +127,9 @@ def _judged(judge: Judge, names: Names, schema: pa.Schema, table: pa.Table) -> p
             row["source"],
             row["title"],
             row["body"],
-            row["reach"] or 0,
+            row["reach"],
         )
         for row in table.to_pylist()
     ]
-    return pa.Table.from_pylist(judge(day, articles, names.on(day)), schema=schema)
+    rows = mention_rows(day, articles, load_ontology(), names.on(day), load_weights())
+    return pa.Table.from_pylist(rows, schema=schema)

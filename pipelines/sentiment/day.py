@@ -1,31 +1,34 @@
-"""A date's articles as figures: sentiment per commodity, hot words, influence of stories."""
+"""A date's articles as mentions: what each article names and says, and in which story it stands."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import date, datetime
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
-import yaml
+from pipelines.sentiment.duplicates import Clusters, Mark, cluster
+from pipelines.sentiment.ontology import Ontology, normalise, read_folder
+from pipelines.sentiment.scoring import Direction, score
+from pipelines.sentiment.words import Dictionary, link, tokeniser_of
 
-from pipelines.sentiment.duplicates import Clusters, cluster
-from pipelines.sentiment.ontology import FOLDER, Ontology
-from pipelines.sentiment.scoring import NONE, score
-from pipelines.sentiment.words import Dictionary, Tokeniser
-
-MICRO: Final = Decimal("0.000001")
-_DAY_ENDS: Final = time(16, tzinfo=UTC)  # midnight in Beijing
+STORY, WORD, PHRASE, COMMODITY = "STORY", "WORD", "PHRASE", "COMMODITY"
+KEY_LENGTH: Final = 64
+"""Longest word kept: a longer run of letters is no word, and keys stay short."""
+SHORT: Final = 150
+"""Characters below which a text says less than its headline (our choice)."""
+_FIGURE = re.compile(r"\d[\d.,]*")
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Article:
-    """One article; ``published_at`` with a time zone, ``reach`` 0 when the source gives none."""
+    """One article; ``published_at`` with a time zone, ``reach`` None when the source gives none."""
 
     article_id: str
     trade_date: date
@@ -33,7 +36,7 @@ class Article:
     source: str
     title: str
     body: str
-    reach: int
+    reach: int | None
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,23 @@ class Weights:
 
     prior_articles: int
     least_articles: int
-    repeated_novelty: Decimal
+    repeated_novelty: str
     half_life_hours: int
+    phrase_articles: int
+    phrase_pmi: float
 
 
 @cache
 def load_weights() -> Weights:
     """The committed weights."""
-    body = yaml.safe_load((FOLDER / "influence.yaml").read_text(encoding="utf-8"))
+    body = read_folder()["influence"]
     return Weights(
         int(body["prior_articles"]),
         int(body["least_articles"]),
-        Decimal(body["repeated_novelty"]),
+        str(body["repeated_novelty"]),
         int(body["half_life_hours"]),
+        int(body["phrase_articles"]),
+        float(body["phrase_pmi"]),
     )
 
 
@@ -63,152 +70,149 @@ def ordered(articles: Iterable[Article]) -> list[Article]:
     return sorted(articles, key=lambda a: (a.trade_date, a.published_at, a.article_id))
 
 
-def stories(articles: Sequence[Article]) -> Clusters:
-    """Near duplicates among ordered articles, by headline and text."""
-    return cluster([f"{a.title}\n{a.body}" for a in articles], [a.source for a in articles])
+def stories(articles: Sequence[Article], dictionary: Dictionary) -> Clusters:
+    """Near duplicates among ordered articles, by headline and text.
 
-
-def ratio(part: int, whole: int) -> Decimal:
-    """A share with six decimals."""
-    return (Decimal(part) / Decimal(whole)).quantize(MICRO)
-
-
-def sentiment_rows(
-    day: date, articles: Sequence[Article], ontology: Ontology, dictionary: Dictionary
-) -> list[Row]:
-    """One row per commodity that headlines of the date name (gold.news_sentiment_daily)."""
-    articles = ordered(articles)
-    groups = stories(articles)
-    said: dict[str, list[tuple[int, int, int, str]]] = defaultdict(list)
-    for number, article in enumerate(articles):
-        judged = score(article.title, ontology, dictionary)
-        for each in judged.directions:
-            said[each.commodity_id].append((number, judged.tone, each.direction, each.driver))
-    rows = []
-    for commodity, every in sorted(said.items()):
-        # Of near duplicates the headlines can differ: count a source once among those that name it.
-        once = {(groups.first[each[0]], articles[each[0]].source): each for each in every[::-1]}
-        counted = sorted(once.values())
-        total = len(counted)
-        tones = Counter(tone for _, tone, _, _ in counted)
-        ways = Counter(way for _, _, way, _ in counted)
-        drivers = Counter(driver for *_, driver in counted if driver != NONE)
-        rows.append(
-            {
-                "trade_date": day,
-                "commodity_id": commodity,
-                "article_count": total,
-                "all_article_count": len(every),
-                "story_count": len({groups.first[n] for n, *_ in counted}),
-                "source_count": len({articles[n].source for n, *_ in counted}),
-                "total_reach": sum(articles[n].reach for n, *_ in counted),
-                "bullish_count": ways[1],
-                "bearish_count": ways[-1],
-                "neutral_count": ways[0],
-                "direction_score": ratio(ways[1] - ways[-1], total),
-                "positive_tone_count": tones[1],
-                "negative_tone_count": tones[-1],
-                "tone_score": ratio(tones[1] - tones[-1], total),
-                "main_driver": min(drivers, key=lambda d: (-drivers[d], d)) if drivers else NONE,
-            }
-        )
-    return rows
-
-
-def hot_word_rows(
-    day: date, articles: Sequence[Article], tokeniser: Tokeniser, weights: Weights
-) -> list[Row]:
-    """One row per word of the date (gold.hot_word_daily); earlier articles are the window.
-
-    The burst is the z of the log-odds with an informative Dirichlet prior (Monroe, Colaresi,
-    Quinn 2008) over document frequencies: the prior of a word is its share of both together.
-    Names of sources are no words.
+    A short text is compared by its headline alone: what is left of it is a form of words that
+    many articles share.
     """
-    articles = ordered(articles)
-    groups = stories(articles)
-    names = {word for a in articles for word in tokeniser.words(a.source)}
-    then: Counter[str] = Counter()
-    now: dict[str, list[int]] = defaultdict(list)
-    totals = Counter(
-        articles[n].trade_date == day for n, counts in enumerate(groups.counts) if counts
-    )
-    for number, article in enumerate(articles):
-        if not groups.counts[number]:
-            continue
-        for word in set(tokeniser.words(f"{article.title}\n{article.body}")) - names:
-            if article.trade_date == day:
-                now[word].append(number)
-            else:
-                then[word] += 1
-    return [
-        {
-            "trade_date": day,
-            "word": word,
-            "article_count": len(found),
-            "story_count": len({groups.first[n] for n in found}),
-            "source_count": len({articles[n].source for n in found}),
-            "document_share": ratio(len(found), totals[True]),
-            "window_article_count": then[word],
-            "burst_score": burst(
-                len(found), totals[True], then[word], totals[False], weights.prior_articles
-            ),
-        }
-        for word, found in sorted(now.items())
-        if len(found) >= weights.least_articles
-    ]
-
-
-def burst(now: int, all_now: int, then: int, all_then: int, prior: int) -> Decimal | None:
-    """z of a word's smoothed log-odds now against then; None when there was nothing then."""
-    if not all_then:
-        return None
-    own = prior * (now + then) / (all_now + all_then)
-    odds = [
-        math.log((count + own) / (total + prior - count - own + 0.5))
-        for count, total in ((now, all_now), (then, all_then))
-    ]
-    error = math.sqrt(1 / (now + own) + 1 / (then + own))
-    return Decimal((odds[0] - odds[1]) / error).quantize(MICRO)
-
-
-def influence_rows(day: date, articles: Sequence[Article], weights: Weights) -> list[Row]:
-    """One row per story of the date (gold.news_influence); earlier articles decide novelty."""
-    articles = ordered(articles)
-    groups = stories(articles)
-    told: dict[int, list[int]] = defaultdict(list)
-    for number, article in enumerate(articles):
-        if article.trade_date == day:
-            told[groups.first[number]].append(number)
-    rows = []
-    for origin, members in sorted(told.items()):
-        first = articles[members[0]]
-        counted = {articles[n].source: articles[n].reach for n in reversed(members)}
-        repeated = articles[origin].trade_date != day
-        parts: Mapping[str, Decimal] = {
-            "source_factor": Decimal(math.log1p(len(counted))).quantize(MICRO),
-            "novelty_factor": (weights.repeated_novelty if repeated else Decimal(1)),
-            "recency_factor": recency(day, first.published_at, weights.half_life_hours),
-        }
-        reach = sum(counted.values())
-        rows.append(
-            {
-                "trade_date": day,
-                "story_id": first.article_id,
-                "title": first.title,
-                "first_published_at": first.published_at,
-                "article_count": len(counted),
-                "all_article_count": len(members),
-                "source_count": len(counted),
-                "total_reach": reach,
-                **{name: part.quantize(MICRO) for name, part in parts.items()},
-                "influence_score": math.prod(parts.values(), start=Decimal(reach)).quantize(MICRO),
-            }
+    texts, marks = [], []
+    for article in articles:
+        texts.append(
+            article.title if len(article.body) < SHORT else f"{article.title}\n{article.body}"
         )
+        title = normalise(article.title)
+        named = {each.key for each in link(title, dictionary) if each.kind == COMMODITY.lower()}
+        marks.append(Mark(frozenset(named), frozenset(_FIGURE.findall(title))))
+    return cluster(texts, [a.source for a in articles], marks)
+
+
+@dataclass(frozen=True)
+class Told:
+    """An article of the date in its story, with its words in order (headline, then text).
+
+    ``fresh``: the first of its source in its story, the dates before included.
+    """
+
+    article: Article
+    story_id: str
+    repeated: bool
+    fresh: bool
+    title_words: tuple[str, ...]
+    body_words: tuple[str, ...]
+
+
+def mention_rows(
+    day: date,
+    articles: Sequence[Article],
+    ontology: Ontology,
+    dictionary: Dictionary,
+    weights: Weights,
+) -> list[Row]:
+    """The rows of gold.news_mention of one date; earlier articles decide what was told before.
+
+    Names of sources and stop words are no words.
+    """
+    told = _told(day, ordered(articles), ontology, dictionary)
+    phrases = phrases_of([t for t in told if t.fresh], weights)
+    seen: set[tuple[str, str, str]] = set()
+    rows: list[Row] = []
+    for each in told:
+        judged = score(each.article.title, ontology, dictionary)
+
+        def row(
+            kind: str, key: str, in_title: bool, counted: bool, said: Direction | None = None,
+            each: Told = each, tone: int = judged.tone,
+        ) -> Row:  # fmt: skip
+            return {
+                "trade_date": day,
+                "article_id": each.article.article_id,
+                "mention_kind": kind,
+                "mention_key": key,
+                "in_title": in_title,
+                "counted": counted,
+                "story_id": each.story_id,
+                "repeated": each.repeated,
+                "source": each.article.source,
+                "reach": each.article.reach,
+                "tone": tone,
+                "direction": said.direction if said else None,
+                "driver": said.driver if said else None,
+                "driver_sign": said.sign if said else None,
+            }
+
+        rows.append(row(STORY, each.story_id, True, each.fresh))
+        for said in judged.directions:
+            # Of near duplicates the headlines can differ: a source counts once among those that
+            # name the commodity.
+            who = (each.story_id, each.article.source, said.commodity_id)
+            rows.append(row(COMMODITY, said.commodity_id, True, who not in seen, said))
+            seen.add(who)
+        titled = {(one.kind, one.key) for one in judged.links}
+        below = {(o.kind, o.key) for o in link(normalise(each.article.body), dictionary)} - titled
+        for kind, key in sorted(titled | below):
+            if kind != "commodity":
+                rows.append(row(kind.upper(), key, (kind, key) in titled, each.fresh))
+            elif (kind, key) in below:
+                rows.append(row(COMMODITY, key, False, False))
+        for word in sorted({*each.title_words, *each.body_words} - {""}):
+            rows.append(row(WORD, word, word in each.title_words, each.fresh))
+        titled_pairs = set(pairwise(each.title_words))
+        for pair in sorted((titled_pairs | set(pairwise(each.body_words))) & phrases.keys()):
+            rows.append(row(PHRASE, phrases[pair], pair in titled_pairs, each.fresh))
     return rows
 
 
-def recency(day: date, published_at: datetime, half_life_hours: int) -> Decimal:
-    """Halves every half-life between publication and the end of the trade date in Beijing."""
-    age = max(datetime.combine(day, _DAY_ENDS) - published_at, timedelta(0))
-    halved = 0.5 ** (age.total_seconds() / 3600 / half_life_hours)
-    return max(Decimal(halved).quantize(MICRO), MICRO)
+def _told(
+    day: date, articles: list[Article], ontology: Ontology, dictionary: Dictionary
+) -> list[Told]:
+    tokeniser = tokeniser_of(ontology, dictionary)
+    groups = stories(articles, dictionary)
+    skipped = {word for a in articles for word in tokeniser.words(a.source)} | ontology.stop_words
+
+    def words(text: str) -> tuple[str, ...]:
+        # A word left out leaves a gap: what stood on its sides did not stand side by side.
+        found = tokeniser.in_place(text)
+        return tuple("" if w in skipped or len(w) > KEY_LENGTH else w for w in found)
+
+    first: dict[int, str] = {}
+    told = []
+    for number, article in enumerate(articles):
+        if article.trade_date != day:
+            continue
+        origin = groups.first[number]
+        told.append(
+            Told(
+                article,
+                first.setdefault(origin, article.article_id),
+                articles[origin].trade_date != day,
+                groups.counts[number],
+                words(article.title),
+                words(article.body),
+            )
+        )
+    return told
+
+
+def phrases_of(told: Sequence[Told], weights: Weights) -> dict[tuple[str, str], str]:
+    """Pairs of neighbouring words that are one expression, with its name.
+
+    Pointwise mutual information over document frequencies (Church and Hanks 1990): ln of
+    p(pair) / (p(left) p(right)), p being shares of the counted articles.
+    """
+    single: Counter[str] = Counter()
+    double: Counter[tuple[str, str]] = Counter()
+    for each in told:
+        single.update({*each.title_words, *each.body_words} - {""})
+        pairs = {*pairwise(each.title_words), *pairwise(each.body_words)}
+        double.update(pair for pair in pairs if "" not in pair and pair[0] != pair[1])
+    return {
+        pair: _joined(*pair)
+        for pair, found in double.items()
+        if found >= weights.phrase_articles
+        and math.log(found * len(told) / (single[pair[0]] * single[pair[1]])) >= weights.phrase_pmi
+    }
+
+
+def _joined(left: str, right: str) -> str:
+    return f"{left} {right}" if left[-1].isascii() and right[0].isascii() else left + right

@@ -54,11 +54,34 @@ def signature(windows: NDArray[np.uint64]) -> NDArray[np.uint32]:
     return least
 
 
-def cluster(texts: Sequence[str], sources: Sequence[str]) -> Clusters:
+@dataclass(frozen=True)
+class Mark:
+    """What a headline is about: the commodities it names and the figures it gives.
+
+    Texts of one template differ in little else, so near duplicates must agree in it: the same
+    commodities, and a figure in common where both give any.
+    """
+
+    commodities: frozenset[str] = frozenset()
+    figures: frozenset[str] = frozenset()
+
+    def fits(self, other: Mark) -> bool:
+        """Whether two headlines can tell the same story."""
+        shared = self.figures & other.figures
+        return self.commodities == other.commodities and bool(
+            shared or not self.figures or not other.figures
+        )
+
+
+def cluster(
+    texts: Sequence[str], sources: Sequence[str], marks: Sequence[Mark] | None = None
+) -> Clusters:
     """Group near duplicates; texts are given oldest first, so a cluster's first is its origin.
 
-    Each text is compared with the origins (not the copies) it shares a band with.
+    Each text is compared with the origins (not the copies) it shares a band with, and joins the
+    first that contains it (or is contained) and whose mark fits.
     """
+    marks = marks or [Mark()] * len(texts)
     windows = [shingles(text) for text in texts]
     buckets: dict[tuple[int, bytes], list[int]] = {}
     first: list[int] = []
@@ -68,7 +91,9 @@ def cluster(texts: Sequence[str], sources: Sequence[str]) -> Clusters:
             (band, signed[band * _ROWS : (band + 1) * _ROWS].tobytes()) for band in range(BANDS)
         ]
         candidates = sorted({other for key in keys for other in buckets.get(key, ())})
-        origin = next((other for other in candidates if _contained(own, windows[other])), number)
+        mark = marks[number]
+        fitting = (other for other in candidates if mark.fits(marks[other]))
+        origin = next((other for other in fitting if _contained(own, windows[other])), number)
         first.append(origin)
         if origin == number:
             for key in keys:

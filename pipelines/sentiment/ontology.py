@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,12 @@ from typing import Any
 import yaml
 
 import contracts
+from contracts.errors import TerminalError
+
+ONTOLOGY_DIGEST = "7765deb3a86de81d"
+"""Digest of ``contracts/ontology/`` the jobs were released with. A changed term, name, weight or
+stop word changes this constant (a test demands it), so the jobs' code changes, their versions
+rise and every day is judged anew."""
 
 FOLDER = Path(contracts.__file__).with_name("ontology")
 SIGNS = {"up": 1, "down": -1, "flat": 0}
@@ -33,7 +41,7 @@ class Meaning:
 class Ontology:
     """Terms with their meanings, and the direction in which each driver pushes."""
 
-    version: int
+    digest: str
     effects: Mapping[str, int]
     meanings: Mapping[str, Meaning]
     pattern: re.Pattern[str]
@@ -41,11 +49,26 @@ class Ontology:
     positive: re.Pattern[str]
     relief: re.Pattern[str]
     aliases: Mapping[str, tuple[str, ...]]
+    stop_words: frozenset[str]
 
     @property
     def terms(self) -> tuple[str, ...]:
         """Every Chinese term of two characters or more: the tokeniser keeps them whole."""
         return tuple(sorted(t for t in self.meanings if not t.isascii() and len(t) > 1))
+
+
+class OntologyUnreleasedError(TerminalError):
+    """Raised when the ontology is not the one the sentiment jobs were released with."""
+
+    code = "ontology-unreleased"
+
+    def __init__(self, found: str, released: str) -> None:
+        super().__init__(
+            f"contracts/ontology has digest {found}; the jobs were released with {released}.",
+            next_step="set ONTOLOGY_DIGEST in pipelines/sentiment/ontology.py, raise the versions "
+            "of the sentiment jobs and record them (python -m pipelines.engine.versions --write).",
+            product="gold.news_mention",
+        )
 
 
 def normalise(text: str) -> str:
@@ -81,11 +104,31 @@ def _branches(node: dict[str, Any], *, first: bool = False) -> str:
     return body if first or len(parts) == 1 else f"(?:{body})"
 
 
+def read_folder(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """Every file of the ontology, parsed, by its name without suffix."""
+    files = sorted(folder.glob("*.yaml"))
+    return {f.stem: yaml.safe_load(f.read_text(encoding="utf-8")) for f in files}
+
+
+def digest_of(files: Mapping[str, Any]) -> str:
+    """A digest of what the files say; comments and formatting don't count."""
+    canonical = json.dumps(files, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def released_ontology(released: str) -> Ontology:
+    """The committed ontology, for jobs. Raises OntologyUnreleasedError when it is another one."""
+    ontology = load_ontology()
+    if ontology.digest != released:
+        raise OntologyUnreleasedError(ontology.digest, released)
+    return ontology
+
+
 @cache
 def load_ontology() -> Ontology:
-    """The committed ontology: drivers, turns, tone words and names of commodities."""
-    body: dict[str, Any] = yaml.safe_load((FOLDER / "drivers.yaml").read_text(encoding="utf-8"))
-    names: dict[str, Any] = yaml.safe_load((FOLDER / "aliases.yaml").read_text(encoding="utf-8"))
+    """The committed ontology: drivers, turns, tone words, names of commodities, stop words."""
+    files = read_folder()
+    body, names, stops = files["drivers"], files["aliases"], files["stop_words"]
     meanings: dict[str, Meaning] = {}
 
     def add(terms: Iterable[str], meaning: Meaning) -> None:
@@ -108,7 +151,7 @@ def load_ontology() -> Ontology:
             add(terms, Meaning(kind, sign=SIGNS[word]))
     add(body["turns"], Meaning("turn"))
     return Ontology(
-        version=int(body["version"]),
+        digest=digest_of(files),
         effects=body["effects"],
         meanings=meanings,
         pattern=alternation(meanings),
@@ -116,4 +159,5 @@ def load_ontology() -> Ontology:
         positive=alternation(body["tone"]["positive"]),
         relief=alternation(body["tone"]["relief"]),
         aliases={key: tuple(value) for key, value in names["aliases"].items()},
+        stop_words=frozenset(normalise(w) for part in stops["words"].values() for w in part),
     )

@@ -66,7 +66,7 @@ def build_dictionary(
         add(place, "place", place)
     listed = frozenset(normalise(contract) for contract in contracts)
     names = {name: tuple(sorted(keys)) for name, keys in sorted(found.items())}
-    digest = hashlib.sha256(repr((ontology.version, names, sorted(listed))).encode()).hexdigest()
+    digest = hashlib.sha256(repr((ontology.digest, names, sorted(listed))).encode()).hexdigest()
     return Dictionary(names, listed, alternation(names), digest[:16])
 
 
@@ -87,6 +87,19 @@ def link(text: str, dictionary: Dictionary) -> tuple[Link, ...]:
     return tuple(sorted(set(found), key=lambda each: (each.at, each.kind, each.key)))
 
 
+_tokenisers: dict[tuple[str, str], Tokeniser] = {}
+
+
+def tokeniser_of(ontology: Ontology, dictionary: Dictionary) -> Tokeniser:
+    """The tokeniser of a dictionary; the last one is kept, since making one costs half a second
+    and the dictionaries of neighbouring dates are mostly equal."""
+    key = (ontology.digest, dictionary.version)
+    if key not in _tokenisers:
+        _tokenisers.clear()
+        _tokenisers[key] = Tokeniser(ontology, dictionary)
+    return _tokenisers[key]
+
+
 class Tokeniser:
     """rjieba with the dictionary's names and the ontology's terms as words of their own."""
 
@@ -98,5 +111,9 @@ class Tokeniser:
 
     def words(self, text: str) -> list[str]:
         """Words of a text, in order: two characters or more, no digits, no punctuation."""
+        return [word for word in self.in_place(text) if word]
+
+    def in_place(self, text: str) -> list[str]:
+        """As ``words``, with "" where something else stood: what it parts is not side by side."""
         cut: list[str] = self._jieba.cut(normalise(text), False)
-        return [word for word in cut if _WORD.fullmatch(word)]
+        return [word if _WORD.fullmatch(word) else "" for word in cut]

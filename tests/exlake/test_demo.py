@@ -112,6 +112,7 @@ def test_the_summary_names_what_to_open_next(demo: Demo) -> None:
     for path in (
         demo.home,
         demo.home / "reports" / "quality" / "index.html",
+        demo.home / "reports" / "news" / f"brief-{DATES[-1]}.html",
         demo.home / "publish" / "analyst.duckdb",
     ):
         assert str(path) in demo.printed
