@@ -156,7 +156,7 @@ def speed(rows: Sequence[Labelled], ontology: Ontology, names: Dictionary) -> No
     day = date(2026, 1, 5)
     every = [
         Article(f"N{n:05d}", day, at, "one", title,
-                f"{title}。市场人士表示，短期仍需关注后续变化。{n * 7919}。" * 3, 1)
+                f"{title}。市场人士表示，短期仍需关注后续变化。{n * 7919}。" * 5, 1)
         for n, title in enumerate(titles)
     ]  # fmt: skip
     mention_rows(day, every[:10], ontology, names, load_weights())  # makes the tokeniser

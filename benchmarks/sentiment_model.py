@@ -1,7 +1,7 @@
 """Would a learned model judge headlines better? ``python -m benchmarks.sentiment_model``.
 
 Needs scikit-learn (``pip install scikit-learn``), which the project itself does not use: this is
-the measurement that kept it out. Only the tuning split is read, in ten folds, five times over.
+the measurement that kept it out. Only the tuning split is read, in ten folds, three times over.
 Rules were written while looking at that split, so their figure here is the better half of the
 truth; a model's is out of fold.
 """
@@ -9,7 +9,6 @@ truth; a model's is out of fold.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from benchmarks.sentiment import LABELS, dictionary_of
 from pipelines.sentiment.agreement import read_labels, wilson
@@ -17,7 +16,8 @@ from pipelines.sentiment.ontology import Ontology, load_ontology, normalise
 from pipelines.sentiment.scoring import score
 from pipelines.sentiment.words import Dictionary
 
-FOLDS, ROUNDS, SEED = 10, 5, 20260105
+FOLDS, ROUNDS, SEED = 10, 3, 20260105
+PENALTIES = (1.0, 10.0, 100.0)
 
 
 def masked(title: str, commodity: str, names: Dictionary) -> str:
@@ -33,45 +33,40 @@ def cross_validated(
 ) -> tuple[list[float], list[list[int]]]:
     """Out-of-fold accuracy of each round; a headline's commodities stay in one fold.
 
-    Character 1-3-gram TF-IDF and logistic regression (DOMAIN); ``extra`` is one more token each
-    text has, such as what the rules said; the penalty is chosen within the training folds.
+    Character 1-3-gram TF-IDF and logistic regression (DOMAIN); ``extra`` is further tokens each
+    text has, such as what the rules said. The best of three penalties is kept, which flatters
+    the model a little.
     """
     import numpy as np
+    from scipy.sparse import hstack
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline, make_union
-    from sklearn.preprocessing import FunctionTransformer
 
-    def column(which: int) -> Any:
-        return FunctionTransformer(lambda pairs: [pair[which] for pair in pairs])
+    truth, words, tokens = np.array(labels), np.array(texts), np.array(extra)
 
-    data = np.array(list(zip(texts, extra, strict=True)), dtype=object)
-    truth = np.array(labels)
-    accuracies, said = [], []
-    for round_ in range(ROUNDS):
-        out = np.zeros(len(truth), dtype=int)
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED + round_)
-        for train, test in folds.split(data, truth, groups):
-            features = [
-                make_pipeline(
-                    column(0), TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2)
-                )
-            ]
-            if any(extra):
-                features.append(
-                    make_pipeline(column(1), CountVectorizer(token_pattern=r"\S+", lowercase=False))
-                )
-            model = make_pipeline(
-                make_union(*features),
-                LogisticRegressionCV(Cs=[1, 10, 100], cv=5, max_iter=3000, l1_ratios=(0,),
-                                     use_legacy_attributes=False),
-            )  # fmt: skip
-            model.fit(data[train], truth[train])
-            out[test] = model.predict(data[test])
-        accuracies.append(float((out == truth).mean()))
-        said.append(out.tolist())
-    return accuracies, said
+    def rounds(penalty: float) -> list[list[int]]:
+        said = []
+        for number in range(ROUNDS):
+            out = np.zeros(len(truth), dtype=int)
+            folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED + number)
+            for train, test in folds.split(words, truth, groups):
+                grams = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=2)
+                parts = [(grams.fit_transform(words[train]), grams.transform(words[test]))]
+                if any(extra):
+                    told = CountVectorizer(token_pattern=r"\S+", lowercase=False)
+                    parts.append((told.fit_transform(tokens[train]), told.transform(tokens[test])))
+                model = LogisticRegression(C=penalty, max_iter=3000)
+                model.fit(hstack([left for left, _ in parts]), truth[train])
+                out[test] = model.predict(hstack([right for _, right in parts]))
+            said.append(out.tolist())
+        return said
+
+    def accuracies(said: list[list[int]]) -> list[float]:
+        return [float((np.array(out) == truth).mean()) for out in said]
+
+    best = max((rounds(c) for c in PENALTIES), key=lambda said: sum(accuracies(said)))
+    return accuracies(best), best
 
 
 def compare(

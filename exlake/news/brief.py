@@ -100,6 +100,8 @@ class Sentence:
     row: Row
     stories: tuple[str, ...]
     articles: tuple[str, ...]
+    counted: int
+    """How many of the articles the mart counts."""
 
     @property
     def label(self) -> str:
@@ -198,7 +200,8 @@ def _point(key: str, evidence: Evidence, behind: tuple[Row, ...]) -> Point:
     for row in evidence.rows:
         mine = [m for m in behind if m["mention_kind"] in kinds and m["mention_key"] == row[column]]
         stories = tuple(dict.fromkeys(m["story_id"] for m in mine))
-        sentences.append(Sentence(row, stories, tuple(m["article_id"] for m in mine)))
+        articles = tuple(m["article_id"] for m in mine)
+        sentences.append(Sentence(row, stories, articles, sum(m["counted"] for m in mine)))
     return Point(key, evidence, tuple(sentences))
 
 
