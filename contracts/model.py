@@ -155,7 +155,7 @@ class Format(Frozen):
     """A reader description: how one generation of a source's files looks.
 
     ``file`` is a regular expression matched against the path below the drop folder (with ``/``);
-    named groups: ``date`` (YYYYMMDD), ``year``, ``sequence``. ``kind`` names a reader.
+    named groups: ``date`` (YYYYMMDD), ``publisher`` (see ``publishers``). ``kind`` names a reader.
     Formats are tried in order; the first whose ``file`` matches, whose period holds the interval
     and whose probe agrees is used.
     """
@@ -181,6 +181,10 @@ class Format(Frozen):
     data_keys: tuple[str, ...] = ()
     """dat/json: a file in which no record fills any of these holds no data (a holiday's reply)."""
     mode: Literal["full", "part"] = "full"
+    publishers: tuple[str, ...] = ()
+    """What the group ``publisher`` of ``file`` may hold, the main publisher's first. Each one's
+    file is a part of the interval (a newer file of his takes its place); without the main one's
+    the interval is partial."""
     interval: str | None = None
     """A fixed interval (ISO date) for files that carry no date in their name."""
     valid_from: date = date(1990, 1, 1)

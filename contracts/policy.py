@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from contracts.catalogue import Catalogue
 from contracts.implied import SCD2_COLUMNS
-from contracts.model import Column, Contract, Read, Rule
+from contracts.model import Column, Contract, Format, Read, Rule
 from contracts.sql_guard import SqlRefusedError, guard, outputs, unknown_columns
 
 Violation = tuple[str, str, str]
@@ -112,7 +112,7 @@ def _delivered(contract: Contract) -> Iterator[Violation]:
     if len(set(names)) != len(names):
         yield "ours:formats", "two formats share a name", "Rename one."
     for form in contract.formats:
-        yield from _format(form.file)
+        yield from _format(form)
 
 
 def _dimension(contract: Contract) -> Iterator[Violation]:
@@ -126,15 +126,18 @@ def _dimension(contract: Contract) -> Iterator[Violation]:
         yield "ours:intervalColumn", "a dimension is one interval", "Remove it."
 
 
-def _format(pattern: str) -> Iterator[Violation]:
+def _format(form: Format) -> Iterator[Violation]:
+    pattern = form.file
     try:
         groups = set(re.compile(pattern).groupindex)
     except re.error as error:
         yield "ours:formats", f"file pattern {pattern!r}: {error}", "Correct the expression."
         return
-    unknown = groups - {"date", "year", "sequence"}
+    unknown = groups - {"date", "publisher"}
     if unknown:
-        yield "ours:formats", f"unknown group {', '.join(sorted(unknown))}", "date, year, sequence"
+        yield "ours:formats", f"unknown group {', '.join(sorted(unknown))}", "date, publisher"
+    if ("publisher" in groups) != bool(form.publishers):
+        yield "ours:formats", f"{form.name}: group and list of publishers", "Give both, or none."
 
 
 def _column(contract: Contract, column: Column, catalogue: Catalogue) -> Iterator[Violation]:

@@ -1,4 +1,4 @@
-"""Commands that move data: simulate, land, run, backfill, judge."""
+"""Commands that move data: simulate, fetch, land, run, backfill, judge."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from exlake.orchestration.flows import Outcome
 
 Wanted = Annotated[str, typer.Option("--dates", metavar="A..B", help="Trade dates, both included.")]
+DELIVERY = (
+    "dataset", "interval", "sequence", "mode", "status", "rows", "file", "error_code", "message",
+)  # fmt: skip
 BAD = frozenset({"blocked", "held", "failed"})
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (simulate, land, run, backfill, judge):
+    for command in (simulate, fetch, land, run, backfill, judge):
         app.command()(command)
 
 
@@ -75,6 +78,35 @@ def _rate(dirty: str | None) -> float | str | None:
         return dirty
 
 
+def fetch(
+    dates: Wanted,
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help="A dataset or system; default: all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the exchanges' addresses for trade dates, and land what is new. Exit 1 if any refused."""
+    from dataclasses import asdict
+
+    from exlake.lake import open_catalogue
+    from pipelines.engine.calendar import TradingCalendar
+    from pipelines.sources.fetching import fetch as ask
+
+    settings, catalogue = open_catalogue()
+    days = TradingCalendar.default().between(*parse_range(dates))
+    found = ask(settings, catalogue, days, source)
+    rows = [asdict(d) for d in found.deliveries]
+    listing(rows, DELIVERY, title="Fetched", as_json=as_json, empty="Nothing new is published.")
+    for url in found.missing:
+        typer.echo(f"not there yet: {url}", err=True)
+    for problem in found.problems:
+        typer.echo(f"[{problem.code}] {problem}", err=True)
+    if found.problems:
+        raise sorted(found.problems, key=lambda p: not p.transient)[0]
+    if any(d.status == "refused" for d in found.deliveries):
+        raise typer.Exit(1)
+
+
 def land(
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help="A system or dataset; default: all.")
@@ -97,10 +129,8 @@ def land(
         raise typer.BadParameter(f"{day!r} is no date: write 2026-01-05") from None
     settings, catalogue = open_catalogue()
     found = receive(settings, catalogue, source, interval, from_path)
-    columns = ("dataset", "interval", "sequence", "mode", "status", "rows", "file", "error_code",
-               "message")  # fmt: skip
     listing(
-        [asdict(d) for d in found], columns, title="Deliveries", as_json=as_json,
+        [asdict(d) for d in found], DELIVERY, title="Deliveries", as_json=as_json,
         empty="Nothing new was delivered.",
     )  # fmt: skip
     if any(d.status == "refused" for d in found):

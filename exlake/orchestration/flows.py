@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from contracts.errors import TerminalError, TransientError
+from contracts.errors import TerminalError
+from exlake.orchestration.arrival import deliveries_of
+from exlake.orchestration.arrival import land_flow as land_flow
 
 if TYPE_CHECKING:
-    from contracts.catalogue import Catalogue
     from pipelines.engine.maintenance import Care
     from pipelines.engine.run import Event, Lake, RunSummary
-    from pipelines.engine.settings import Settings
 
 log = logging.getLogger("exlake.progress")
 """Progress of every flow, one line each: shown by the demo, kept in Airflow's task logs."""
@@ -42,21 +42,6 @@ class NoTradeDateGivenError(TerminalError):
         super().__init__(
             f"the run of DAG {dag_id} names no trade date (it was given {given!r}).",
             next_step='trigger it with the parameter trade_date, such as "2026-01-05".',
-        )
-
-
-class DeliveryAwaitedError(TransientError):
-    """Raised when nothing of a flow has been delivered for a trade date yet."""
-
-    code = "delivery-awaited"
-
-    def __init__(self, flow: str, trade_date: str, systems: tuple[str, ...]) -> None:
-        self.flow = flow
-        self.systems = systems
-        super().__init__(
-            f"nothing of flow {flow} has been delivered yet (awaited from {', '.join(systems)}).",
-            next_step="wait for the retry, or ask the sender.",
-            interval=trade_date,
         )
 
 
@@ -121,51 +106,6 @@ class Outcome:
     accepted: int
     quarantined: int
     reasons: tuple[str, ...]
-
-
-def land_flow(flow: str, trade_date: str) -> dict[str, Any]:
-    """Land everything new from the flow's systems, corrections of earlier dates too.
-
-    Returns counts. Refused deliveries are recorded and shown by ``confirm``. Raises
-    DeliveryAwaitedError when nothing of the flow has ever been delivered for the date.
-    """
-    from exlake.lake import open_catalogue
-    from pipelines.sources.landing import land
-
-    settings, catalogue = open_catalogue()
-    systems = systems_of(catalogue, flow)
-    landed, refused = 0, 0
-    for system in systems:
-        for delivery in land(settings, catalogue, system):
-            landed += delivery.status == "landed"
-            refused += delivery.status == "refused"
-            rows = f"{delivery.rows:,} rows" if delivery.rows is not None else "rows unknown"
-            log.info("%s %s: %s, %s", delivery.status, delivery.interval, delivery.file, rows)
-    if not _landed(settings, catalogue, flow, trade_date):
-        raise DeliveryAwaitedError(flow, trade_date, systems)
-    return {"landed": landed, "refused": refused}
-
-
-def systems_of(catalogue: Catalogue, flow: str) -> tuple[str, ...]:
-    """The systems that deliver what a flow carries."""
-    bronze = (c for c in catalogue.flow(flow) if c.layer == "bronze" and c.source and c.formats)
-    return tuple(sorted({str(c.source) for c in bronze}))
-
-
-def _deliveries(settings: Settings, catalogue: Catalogue, flow: str, trade_date: str) -> list[Any]:
-    """Every recorded delivery of a flow's datasets for a date."""
-    from pipelines.engine.ledgers import DELIVERY, Ledgers, period_of
-
-    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
-    datasets = [c.name for c in catalogue.flow(flow) if c.layer == "bronze"]
-    found = ledgers.read(DELIVERY, periods=[period_of(trade_date)], where={"dataset": datasets})
-    return [d for d in found if d.interval == trade_date]
-
-
-def _landed(settings: Settings, catalogue: Catalogue, flow: str, trade_date: str) -> frozenset[str]:
-    """Datasets of a flow of which something has landed for a date."""
-    found = _deliveries(settings, catalogue, flow, trade_date)
-    return frozenset(d.dataset for d in found if d.status == "landed")
 
 
 def run_flow(flow: str, trade_date: str) -> dict[str, Any]:
@@ -292,7 +232,7 @@ def confirm(flow: str, trade_date: str) -> None:
         for row in rows
         if row.product in mine and row.interval in (trade_date, "all") and row.state in BAD
     ]
-    found = _deliveries(lake.settings, lake.catalogue, flow, trade_date)
+    found = deliveries_of(lake.settings, lake.catalogue, flow, trade_date)
     landed = {d.dataset for d in found if d.status == "landed"}
     problems += [
         f"{d.dataset} refused ({d.error_code}): {d.file}"

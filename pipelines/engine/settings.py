@@ -95,6 +95,19 @@ class Settings(BaseSettings):
     retention_hours: Annotated[int, Field(ge=24)] = Field(
         168, description="hours vacuum keeps unreferenced files, at least 24"
     )
+    fetch: bool = Field(False, description="true or false: landing asks the web addresses too")
+    http_timeout_seconds: Annotated[float, Field(gt=0, le=600)] = Field(
+        30.0, description="seconds of silence after which an address is asked again, up to 600"
+    )
+    http_total_seconds: Annotated[float, Field(gt=0, le=3_600)] = Field(
+        300.0, description="seconds one answer may take, up to 3600"
+    )
+    http_pause_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        1.0, description="seconds between two requests to one host, up to 600"
+    )
+    http_limit_bytes: Annotated[int, Field(ge=1_000)] = Field(
+        256_000_000, description="bytes one answer may have, at least 1000"
+    )
     airflow_port: Annotated[int, Field(ge=1024, le=65_535)] = Field(
         8080, description="a port from 1024 to 65535"
     )

@@ -22,8 +22,9 @@ class Offer:
 
     ``key`` names it for good (a path, a query); ``stamp`` changes when its content may have
     changed; ``name`` is what formats match and messages show (a path below the drop folder,
-    with ``/``); ``manifest`` is the sidecar's bytes, if there is one; ``problem`` says why it
-    must not be fetched at all.
+    with ``/``); ``manifest`` is the sidecar's bytes, if there is one; ``evidence`` is what the
+    source itself said of it (JSON), kept beside the landed copy; ``problem`` says why it must not
+    be fetched at all.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Offer:
     name: str
     size: int
     manifest: bytes | None = None
+    evidence: bytes | None = None
     problem: DeliveryError | None = None
 
     @property

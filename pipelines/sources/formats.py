@@ -23,11 +23,16 @@ from pipelines.sources.errors import (
 
 @dataclass(frozen=True)
 class Match:
-    """A format whose file pattern fits a name, and the interval that name says (None: none)."""
+    """A format whose file pattern fits a name, and what the name says.
+
+    ``interval``: its date, None without one; ``publisher``: the place among the format's
+    publishers, from 1, None where all come in one file.
+    """
 
     contract: Contract
     format: Format
     interval: date | None
+    publisher: int | None = None
 
 
 def matches(contracts: Iterable[Contract], name: str) -> tuple[Match, ...]:
@@ -48,7 +53,7 @@ def matches(contracts: Iterable[Contract], name: str) -> tuple[Match, ...]:
                 continue
             if day is None and match.groupdict().get("date") is not None:
                 continue
-            found.append(Match(contract, form, day))
+            found.append(Match(contract, form, day, _publisher(form, match)))
     return tuple(found)
 
 
@@ -110,6 +115,12 @@ def fingerprint(contracts: Iterable[Contract]) -> str:
         if c.formats
     ]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _publisher(form: Format, match: re.Match[str]) -> int | None:
+    if not form.publishers:
+        return None
+    return form.publishers.index(match.groupdict().get("publisher") or "") + 1
 
 
 @cache

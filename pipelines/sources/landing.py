@@ -80,17 +80,34 @@ def land(
     recorded by this call, refused ones included; files seen before cost one ``stat``. Raises
     UnknownSourceError, DropFolderError, LockHeldError; a bad file never raises.
     """
-    contracts = _contracts(catalogue, source)
+    contracts = contracts_of(catalogue, source)
     if from_path is not None and not from_path.exists():
         raise DropFolderError(from_path)
     drop = FileDrop((from_path or settings.inbox).absolute())
     if not drop.root.exists():
         return []
+    return land_source(
+        settings, catalogue, contracts, drop, interval, on_progress, run_id=run_id, now=now
+    )
+
+
+def land_source(
+    settings: Settings,
+    catalogue: Catalogue,
+    contracts: tuple[Contract, ...],
+    source: Source,
+    interval: date | None = None,
+    on_progress: Progress | None = None,
+    *,
+    run_id: str | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[Delivery]:
+    """As ``land``, for any kind of source and the bronze contracts it may deliver."""
     lock = lock_path(settings.locks, "landing")
     with locked(lock, wait_seconds=settings.lock_wait_seconds):
         formats = fingerprint(catalogue.layer("bronze"))
-        run = _Landing(settings, contracts, formats, drop, now, run_id)
-        offers = [o for o in drop.offers(interval) if not run.seen.knows(o)]
+        run = _Landing(settings, contracts, formats, source, now, run_id)
+        offers = [o for o in source.offers(interval) if not run.seen.knows(o)]
         return run.land(offers, interval, on_progress or (lambda *_: None))
 
 
@@ -265,7 +282,8 @@ class _Landing:
             self.seen.table_at(product, version)
 
 
-def _contracts(catalogue: Catalogue, source: str | None) -> tuple[Contract, ...]:
+def contracts_of(catalogue: Catalogue, source: str | None) -> tuple[Contract, ...]:
+    """Bronze contracts of a system or dataset (None: all). Raises UnknownSourceError."""
     bronze = [c for c in catalogue.layer("bronze") if c.formats]
     if source is None:
         return tuple(bronze)

@@ -164,9 +164,9 @@ class Receiver:
             system=form.system or match.contract.source or "unknown",
             dataset=dataset,
             interval=interval,
-            mode=form.mode,
-            part=None,
-            parts=None,
+            mode="part" if match.publisher else form.mode,
+            part=match.publisher,
+            parts=1 if match.publisher == 1 else None,
             sequence=sequence,
             file=offer.file,
             rows=rows,
@@ -191,6 +191,10 @@ class Receiver:
             sidecar = folder / f"{offer.file}.manifest.json"
             sidecar.write_bytes(offer.manifest)
             _flush(sidecar)
+        if offer.evidence is not None:
+            answer = folder / f"{offer.file}.response.json"
+            answer.write_bytes(offer.evidence)
+            _flush(answer)
         _flush(folder)
         final.parent.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if final.parent.exists():

@@ -48,6 +48,10 @@ class Seen:
         stamp, refused_under = self.entries.get(offer.key, ("", None))
         return stamp == offer.stamp and refused_under in (None, self.formats)
 
+    def took(self, key: str) -> bool:
+        """True when what ``key`` offered last is in the ledger as landed."""
+        return key in self.entries and self.entries[key][1] is None
+
     def landed(self, offer: Offer) -> None:
         """Remember that the offer is in the ledger."""
         self._put(offer, None)

@@ -91,7 +91,8 @@ def test_terminal_errors_fail_at_once_and_transient_ones_retry(dag_bag: Any) -> 
     """The retry policy goes by the error's kind; a defect in the code is not retried either."""
     from airflow.sdk import RetryAction
 
-    from exlake.orchestration.flows import DeliveryAwaitedError, IntervalNotPublishedError
+    from exlake.orchestration.arrival import DeliveryAwaitedError
+    from exlake.orchestration.flows import IntervalNotPublishedError
     from pipelines.engine.locks import LockHeldError
 
     task = dag_bag.dags["trading_day"].get_task("build")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exlake.orchestration import flows
+from exlake.orchestration import arrival, flows
 from pipelines.engine.calendar import DateOutsideCalendarError
 from pipelines.engine.ledgers import INTERVAL, Ledgers
 from pipelines.engine.rows import IntervalRow, IntervalState
@@ -53,7 +53,7 @@ def test_holidays_are_no_trade_dates_and_the_unknown_is_an_error() -> None:
 @pytest.mark.parametrize("flow", ["reference", "trading_day", "external"])
 def test_landing_waits_for_a_flow_of_which_nothing_came(flow: str) -> None:
     """Nothing delivered yet is transient, so that Airflow asks again with growing pauses."""
-    with pytest.raises(flows.DeliveryAwaitedError) as caught:
+    with pytest.raises(arrival.DeliveryAwaitedError) as caught:
         flows.land_flow(flow, "2026-01-05")
     assert caught.value.transient
     assert caught.value.systems
