@@ -113,7 +113,9 @@ def ledgers_of(home: Path, verdicts: list[Verdict], days: list[str]) -> Ledgers:
             "job_version": 1,
         }
         ledgers.append(
-            (RESULT, [ResultRow(**vars(r), **common, judged_at=NOW) for v in mine for r in v.results]),
+            (RESULT, [
+                ResultRow(**vars(r), **common, judged_at=NOW) for v in mine for r in v.results
+            ]),
             (INTERVAL, [
                 IntervalRow(
                     product=v.product, interval=day, **common, schema_fingerprint="s",
