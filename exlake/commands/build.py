@@ -96,13 +96,14 @@ def fetch(
     days = TradingCalendar.default().between(*parse_range(dates))
     found = ask(settings, catalogue, days, source)
     rows = [asdict(d) for d in found.deliveries]
-    listing(rows, DELIVERY, title="Fetched", as_json=as_json, empty="Nothing new is published.")
+    listing(rows, DELIVERY, title="Fetched", as_json=as_json, empty="Nothing new came.")
     for url in found.missing:
         typer.echo(f"not there yet: {url}", err=True)
-    for problem in found.problems:
-        typer.echo(f"[{problem.code}] {problem}", err=True)
     if found.problems:
-        raise sorted(found.problems, key=lambda p: not p.transient)[0]
+        first, *others = sorted(found.problems, key=lambda p: not p.transient)
+        for problem in others:
+            typer.echo(str(problem), err=True)
+        raise first
     if any(d.status == "refused" for d in found.deliveries):
         raise typer.Exit(1)
 
