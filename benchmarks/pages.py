@@ -112,10 +112,9 @@ def ledgers_of(home: Path, verdicts: list[Verdict], days: list[str]) -> Ledgers:
             "contract_version": "1",
             "job_version": 1,
         }
+        results = [r for v in mine for r in v.results]
         ledgers.append(
-            (RESULT, [
-                ResultRow(**vars(r), **common, judged_at=NOW) for v in mine for r in v.results
-            ]),
+            (RESULT, [ResultRow(**vars(r), **common, judged_at=NOW) for r in results]),
             (INTERVAL, [
                 IntervalRow(
                     product=v.product, interval=day, **common, schema_fingerprint="s",

@@ -31,7 +31,7 @@ WHOLE = (
     "tests/catalog/test_earlier.py",
     "tests/catalog/test_query.py",
     "tests/catalog/test_analyst_page.py",
-    "tests/catalog/test_pages.py",
+    "tests/catalog/test_product_pages.py",
     "tests/exlake/test_messages.py",
 )
 """Tests over whole worlds of files or whole lakes: no Spark, yet seconds each."""

@@ -9,6 +9,8 @@ from contracts.model import Column, Contract
 from contracts.standards import Audience, CodeList
 from quality.trend import Trend
 
+TROUBLED = frozenset({"blocked", "held", "failed_run", "flagged", "late", "refused"})
+
 
 @dataclass(frozen=True)
 class ColumnLine:
@@ -132,6 +134,11 @@ class ProductPage:
         """The newest interval's state, empty before there is one."""
         return self.intervals[0].state if self.intervals else ""
 
+    @property
+    def troubles(self) -> tuple[IntervalLine, ...]:
+        """Intervals shown that are not as readers need them, the newest first."""
+        return tuple(i for i in self.intervals if i.state in TROUBLED)
+
 
 @dataclass(frozen=True)
 class IndexLine:
@@ -151,6 +158,8 @@ class IndexLine:
     audiences: tuple[str, ...]
     state: str
     newest: str
+    troubles: tuple[tuple[str, str], ...]
+    """(state, interval) of older intervals that are not as readers need them."""
 
 
 @dataclass(frozen=True)

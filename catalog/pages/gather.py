@@ -213,6 +213,7 @@ def _index_line(page: ProductPage) -> IndexLine:
         audiences=c.audiences,
         state=page.state,
         newest=page.intervals[0].interval if page.intervals else "",
+        troubles=tuple((i.state, i.interval) for i in page.troubles if i != page.intervals[0])[:3],
     )
 
 
