@@ -63,10 +63,17 @@ class DayState:
 
 
 def asker(settings: Settings, catalogue: Catalogue, audience: str) -> Ask:
-    """Ask an audience's file. The function raises the errors of ``catalog.query``."""
+    """Ask an audience's file; both raise the errors of ``catalog.query``.
+
+    Every question goes to the publication that was there first: a page whose figures come from
+    two publications would not add up.
+    """
+    from catalog.earlier import kept
     from catalog.query import run_query
 
-    return lambda sql: run_query(settings, catalogue, sql, audience=audience)
+    newest = run_query(settings, catalogue, "SELECT 1", audience=audience).publication_id
+    pinned = newest if newest in kept(settings, audience) else None
+    return lambda sql: run_query(settings, catalogue, sql, audience=audience, publication=pinned)
 
 
 def ask(asked: Ask, key: str, title_zh: str, title_en: str, sql: str) -> Evidence:

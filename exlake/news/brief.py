@@ -141,7 +141,8 @@ class Brief:
 
 
 def make_brief(day: date, asked: Ask, calendar: TradingCalendar, audience: str) -> Brief:
-    """Ask everything about a trade date.
+    """Ask everything about a trade date. A held or blocked one shows what was published before,
+    with its state; one without rows has no figure.
 
     Raises NotATradeDateError, DateOutsideCalendarError and the errors of ``catalog.query``.
     """
@@ -149,12 +150,13 @@ def make_brief(day: date, asked: Ask, calendar: TradingCalendar, audience: str) 
         raise NotATradeDateError(day, day)
     [state] = day_states(asked, [day])
     identity, moment = publication(asked)
-    if not state.there:
-        return Brief(day, audience, identity, moment, state, None, (), None, None)
 
     def asks(key: str, zh: str, en: str, sql: str, **more: str) -> Evidence:
         return ask(asked, key, zh, en, sql.format(day=day, **more))
 
+    overview = asks("overview", "概况", "Overview", OVERVIEW)
+    if not state.there and not overview.rows[0]["all_article_count"]:
+        return Brief(day, audience, identity, moment, state, None, (), None, None)
     found = {
         "stories": asks("stories", *POINTS["stories"][:2], STORIES),
         "bullish": asks("bullish", *POINTS["bullish"][:2], COMMODITIES,
@@ -181,7 +183,7 @@ def make_brief(day: date, asked: Ask, calendar: TradingCalendar, audience: str) 
         publication_id=identity,
         published_at=moment,
         state=state,
-        overview=asks("overview", "概况", "Overview", OVERVIEW),
+        overview=overview,
         points=points,
         articles=asks("articles", "报道", "Articles", ARTICLES,
                       stories=_in(stories), articles=_in(articles)),

@@ -225,6 +225,17 @@ def test_a_partial_day_s_brief_says_so_beside_its_figures() -> None:
     assert page.count("部分到达") >= 7
 
 
+def test_a_held_date_shows_what_was_published_before_and_that_it_is_held() -> None:
+    """Promise: a date whose correction is held keeps its figures, each beside the state."""
+    with published(DAYS, {DAY: ("held", False, 0)}) as database:
+        asked = asking(database)
+        brief = brief_page(make_brief(DAY, asked, CALENDAR, "analyst"))
+        report = report_page(make_report("铜", DAY, DAY, asked, CALENDAR, "analyst"))
+    for page in (brief, report):
+        assert "held" in page
+        assert "N1" in page
+
+
 def test_pages_are_self_contained_and_listed(tmp_path: Path) -> None:
     """Promise: no page asks for anything outside itself, and the index names them all."""
     page = report_page(report_of("铜"))
