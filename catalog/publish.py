@@ -257,7 +257,8 @@ def _write(
         if (version := versions[product]) >= 0:
             column = plan.contract.interval_column
             table = open_table(settings.home, product, column, version)
-        changed = _changed(old, table)
+        sources = digests(table)
+        changed = _changed(old, sources)
         if old is None:
             create_table(connection, plan)
         if changed:
@@ -266,7 +267,7 @@ def _write(
         if changed:
             only = None if old is None else changed
             found = replace_intervals(connection, plan, table, key, only)
-        parts[product] = _part(table, masks[product], old, changed, found)
+        parts[product] = _part(version, masks[product], sources, old, changed, found)
         rows = sum(content.rows for content in found.values())
         if table.version >= 0:
             copies.append(ProductCopy(product, table.version, rows, len(changed)))
@@ -292,24 +293,28 @@ def _changes(
         return kept_changes(history, find_changes(connection, seen, causes, history))
 
 
-def _changed(old: Part | None, table: Table) -> frozenset[str]:
+def _changed(old: Part | None, sources: Mapping[str, str]) -> frozenset[str]:
     """Intervals whose files differ from those that were copied, removed ones included."""
     before = old.sources if old else {}
-    after = digests(table)
-    return frozenset(i for i in before.keys() | after.keys() if before.get(i) != after.get(i))
+    return frozenset(i for i in before.keys() | sources.keys() if before.get(i) != sources.get(i))
 
 
 def _part(
-    table: Table, mask: str, old: Part | None, changed: frozenset[str], found: dict[str, Content]
+    version: int,
+    mask: str,
+    sources: dict[str, str],
+    old: Part | None,
+    changed: frozenset[str],
+    found: dict[str, Content],
 ) -> Part:
     rows = {i: n for i, n in (old.rows if old else {}).items() if i not in changed}
     hashes = {i: h for i, h in (old.hashes if old else {}).items() if i not in changed}
     rows |= {i: c.rows for i, c in found.items()}
     hashes |= {i: c.hash for i, c in found.items()}
     return Part(
-        version=table.version,
+        version=version,
         mask=mask,
-        sources=digests(table),
+        sources=sources,
         rows=dict(sorted(rows.items())),
         hashes=dict(sorted(hashes.items())),
     )

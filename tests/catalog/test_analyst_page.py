@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -140,3 +141,43 @@ def test_sort_keys_and_masks_fit_the_contracts() -> None:
             plan = mask_plan(contract, audience)
             assert plan.published.key == contract.key, contract.product
             assert plan.published.sort_key == contract.sort_key, contract.product
+
+
+@pytest.mark.parametrize("name", ["discover", "contract_day", "product_quality"])
+def test_notebooks_run_and_export_without_anything_from_outside(
+    published: Settings, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each notebook runs on a published file; its page is whole by itself and shows no secret."""
+    pytest.importorskip("marimo", reason="dependency group notebooks is not installed")
+    from notebooks.export import export
+
+    monkeypatch.setenv("EXLAKE_HOME", str(published.home))
+    page = export(name, tmp_path).read_text(encoding="utf-8")
+    assert page.count("<table") >= 4
+    assert "default-src 'none'" in page
+    assert not re.search(r"""https?://|<script|<link|<img|url\(|src=""", page)
+    assert SECRET not in page
+
+
+def test_the_refresh_trap_and_the_ways_out(published: Settings, tmp_path: Path) -> None:
+    """TRAP: a new connection beside an open old one answers with the old publication. Closing
+    every connection, or attaching the file to a fresh in-memory database, gives the new one."""
+    mine = Settings(home=tmp_path / "lake")
+    shutil.copytree(published.home, mine.home)
+    path = str(published_path(mine, "analyst"))
+    ask = "SELECT publication_id FROM {}_meta.publication"
+    old = duckdb.connect(path, read_only=True)
+    [first] = old.execute(ask.format("")).fetchall()
+    moment = datetime(2026, 1, 6, 13, tzinfo=UTC)
+    [new] = publish(mine, load_catalogue(), "analyst", force=True, now=moment)
+    assert first != (new.publication_id,)
+
+    again = duckdb.connect(path, read_only=True)
+    assert again.execute(ask.format("")).fetchall() == [first], "the trap"
+    with duckdb.connect() as fresh:
+        fresh.execute(f"ATTACH '{path}' AS mart (READ_ONLY)")
+        assert fresh.execute(ask.format("mart.")).fetchall() == [(new.publication_id,)]
+    old.close()
+    again.close()
+    with duckdb.connect(path, read_only=True) as last:
+        assert last.execute(ask.format("")).fetchall() == [(new.publication_id,)]
