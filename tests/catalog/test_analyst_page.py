@@ -26,6 +26,8 @@ from pipelines.engine.settings import Settings
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "analyst.md"
 BLOCK = re.compile(r"```sql\n-- name: (\w+)\n(.*?)```", re.S)
 QUESTIONS = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+EMPTY = {"what_is_not_clean", "what_changed"}
+"""Questions that a first, clean publication answers with nothing."""
 DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 SECRET = "TOPSECRET"
 
@@ -96,7 +98,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def test_there_are_ten_questions_over_several_tables() -> None:
     """Ten questions at least, each joining two tables or comparing dates."""
-    questions = {n: q for n, q in QUESTIONS.items() if n != "what_is_not_clean"}
+    questions = {n: q for n, q in QUESTIONS.items() if n not in EMPTY}
     assert len(questions) >= 10
     for name, sql in questions.items():
         tables = set(re.findall(r"(?:gold|silver)\.\w+", sql))
@@ -108,7 +110,7 @@ def test_every_question_of_the_page_is_answered(published: Settings, name: str) 
     """The SQL on the page runs against a published file of the real contracts, and finds rows."""
     answer = run_query(published, load_catalogue(), QUESTIONS[name])
     assert answer.columns
-    if name != "what_is_not_clean":
+    if name not in EMPTY:
         assert answer.rows
 
 
