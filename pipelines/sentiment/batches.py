@@ -1,4 +1,4 @@
-"""Days of news through the pure functions, one Python worker per date."""
+"""Days of news through the pure functions: here when they are few, else a worker per date."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from pipelines.engine.job import Inputs
+
+FEW = 2_000
+"""Articles (a date's and those of its window) that this process judges itself. Starting Python
+workers and importing everything there costs seconds, more than the articles of a small day."""
 
 REFERENCE = {
     "commodity": ("silver.commodity", "commodity_id", "name_zh", "name_en"),
@@ -92,11 +96,14 @@ def read_names(inputs: Inputs) -> Names:
     )
 
 
-def mentions(inputs: Inputs, names: Names) -> DataFrame:
+def mentions(inputs: Inputs, names: Names, few: int = FEW) -> DataFrame:
     """The rows of gold.news_mention of each interval, from its articles and those of the window.
 
-    Raises OntologyUnreleasedError.
+    Up to ``few`` articles are judged in this process, more by Python workers; the function, and
+    so the rows, are the same. Raises OntologyUnreleasedError.
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyspark.sql.functions as F
     from pyspark.sql.pandas.types import to_arrow_schema
     from pyspark.sql.types import StructType
@@ -109,7 +116,16 @@ def mentions(inputs: Inputs, names: Names) -> DataFrame:
         before.select(*columns, F.to_date("_for_interval").alias("_day"))
     )
     ddl = schema_ddl(inputs.contract)
-    arrow = to_arrow_schema(cast(StructType, StructType.fromDDL(ddl)), timezone="UTC")
+    schema = cast(StructType, StructType.fromDDL(ddl))
+    arrow = to_arrow_schema(schema, timezone="UTC")
+    given = every.limit(few + 1).toArrow()
+    if given.num_rows <= few:
+        days = pc.unique(given.column("_day"))
+        judged_here = [
+            _judged(names, arrow, given.filter(pc.equal(given.column("_day"), day))) for day in days
+        ]
+        table = pa.concat_tables([arrow.empty_table(), *judged_here])
+        return inputs.spark.createDataFrame(table, schema)
     # A lambda: Spark would resolve the annotations of a function, which name no run-time import.
     judged = lambda table: _judged(names, arrow, table)  # noqa: E731
     return every.groupBy("_day").applyInArrow(judged, ddl)

@@ -19,9 +19,14 @@ def delivered(number: int, day: str, title: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_names_are_those_valid_on_the_date(run_job: Callable[..., list[Any]]) -> None:
-    """Promise: each date is judged by itself, with the names that held on it."""
-    from pipelines.sentiment.news_mention import news_mention
+def test_names_are_those_valid_on_the_date(
+    run_job: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise: each date is judged by itself, with the names that held on it; in this process or
+    by workers, the rows are the same."""
+    from pipelines.sentiment import batches, news_mention
+
+    judge = news_mention.news_mention
 
     days = ("2026-01-05", "2026-01-06")
     news = [delivered(n, day, title) for n, (day, title) in enumerate(
@@ -29,15 +34,16 @@ def test_names_are_those_valid_on_the_date(run_job: Callable[..., list[Any]]) ->
     )]  # fmt: skip
     listed = {"commodity_id": "cu", "name_zh": "铜", "name_en": "Copper", "known_from": days[0]}
     later = {"commodity_id": "xx", "name_zh": "虚构金属", "known_from": days[0]}
-    rows = run_job(
-        news_mention,
-        {
-            "silver.news_article": news,
-            "silver.commodity": [listed | {"valid_from": "2020-01-02"},
-                                 later | {"valid_from": days[1]}],
-        },
-        days,
-    )  # fmt: skip
+    given = {
+        "silver.news_article": news,
+        "silver.commodity": [listed | {"valid_from": "2020-01-02"},
+                             later | {"valid_from": days[1]}],
+    }  # fmt: skip
+    rows = run_job(judge, given, days)
+    monkeypatch.setattr(
+        news_mention, "mentions", lambda inputs, names: batches.mentions(inputs, names, few=0)
+    )
+    assert sorted(run_job(judge, given, days)) == sorted(rows)
     found = {
         (str(r["trade_date"]), r["mention_key"]): r["direction"]
         for r in rows
