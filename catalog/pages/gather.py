@@ -29,10 +29,13 @@ from pipelines.engine.incidents import GATE, incidents_of
 from pipelines.engine.ledgers import DECISION, DELIVERY, INCIDENT, Ledgers
 from pipelines.engine.rows import DecisionRow, newest
 from pipelines.engine.settings import Settings
+from quality.report import MASK
 from quality.trend import KEPT, Trend
 
 LAYERS = {"bronze": 0, "silver": 1, "gold": 2}
 ALWAYS = date(1990, 1, 1)
+SHOWN_ABOVE = 2
+"""Values of columns classified above this are hidden, as in the report's samples."""
 WORDS = {"failed": "failed_run"}
 """Words of states that mean something else for a rule."""
 Lines = Mapping[str, tuple[IntervalLine, ...]]
@@ -97,7 +100,7 @@ def _page(
         codes=tuple(catalogue.code_lists[name] for name in used if name),
         rules=tuple(rules),
         intervals=intervals,
-        decisions=tuple(_decision(d) for d in decisions if d.product == product),
+        decisions=tuple(_decision(contract, d) for d in decisions if d.product == product),
         lineage=lineage_of(graph, catalogue.contracts, product),
         audiences=tuple(
             catalogue.audiences[a] for a in contract.audiences if a in catalogue.audiences
@@ -149,11 +152,14 @@ def _gate(incident: str) -> RuleLine:
     )  # fmt: skip
 
 
-def _decision(d: DecisionRow) -> DecisionLine:
+def _decision(contract: Contract, d: DecisionRow) -> DecisionLine:
+    """A decision without the value of a column above what the report shows."""
+    levels = {c.name: c.classification for c in contract.columns}
+    value = MASK if levels.get(d.column or "", 4) > SHOWN_ABOVE else d.value
     return DecisionLine(
         kind=d.kind,
         interval=d.interval or "*",
-        rule_id=d.rule_id or (f"{d.column} = {d.value}" if d.column else ""),
+        rule_id=d.rule_id or (f"{d.column} = {value}" if d.column else ""),
         row=f"{d.delivery_id}:{d.row_number}" if d.delivery_id else "",
         reason=d.reason,
         people=" + ".join(p for p in (d.decided_by, d.approved_by) if p),
