@@ -179,12 +179,28 @@ def stream_query(
         try:
             _one_statement(connection, audience, sql)
             reader = connection.execute(sql).to_arrow_reader(BATCH_ROWS)
-            yield Stream(reader.schema, iter(reader), publication_id, published_at, touched)
+            batches = _batches(reader, audience)
+            yield Stream(reader.schema, batches, publication_id, published_at, touched)
         except duckdb.Error as error:
             hint = _hint(connection, error, sql)
             raise QueryRefusedError(audience, _first_line(error), hint) from None
     finally:
         connection.close()
+
+
+def _batches(reader: pa.RecordBatchReader, audience: str) -> Iterator[pa.RecordBatch]:
+    """The batches of an answer; what fails on the way is a refusal, not Arrow's own error."""
+    import pyarrow as pa
+
+    while True:
+        try:
+            batch = reader.read_next_batch()
+        except StopIteration:
+            return
+        except (OSError, pa.ArrowException) as error:
+            hint = "some row cannot be computed: try_cast, or leave it out with WHERE."
+            raise QueryRefusedError(audience, _first_line(error), hint) from None
+        yield batch
 
 
 def _one_statement(connection: DuckDBPyConnection, audience: str, sql: str) -> None:

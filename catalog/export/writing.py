@@ -51,7 +51,7 @@ def check_target(settings: Settings, file: Path, overwrite: bool) -> Path:
     if folder.is_relative_to(settings.home.resolve()):
         raise ExportRefusedError(file, "it lies inside the lake", "choose a place outside of it.")
     target = folder / target.name
-    for each in (target, _beside(target)):
+    for each in (target, _beside(target)) if target.suffix.lower() == ".csv" else (target,):
         if each.is_dir() or ((each.exists() or each.is_symlink()) and not overwrite):
             raise ExportRefusedError(
                 file, f"{each.name} is there already", "choose another name, or add --overwrite."

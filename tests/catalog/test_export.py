@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from catalog.errors import QueryRefusedError
 from catalog.export import workbook
 from catalog.export.sheet import About, ExportRefusedError, Sheet
 from catalog.export.text import neutral
@@ -164,6 +165,15 @@ def test_more_than_a_sheet_holds_is_refused(
         export(published, "FROM range(6)", tmp_path / "x.xlsx")
     assert ".parquet" in refused.value.next_step
     assert not (tmp_path / "x.xlsx").exists()
+    assert published.ledgers.read(EXPORT) == []
+
+
+def test_an_error_half_way_leaves_no_file(published: TinyLake, tmp_path: Path) -> None:
+    """A row that cannot be computed refuses the query, whatever had been written by then."""
+    sql = "SELECT CASE WHEN i = 90000 THEN error('boom') ELSE 'x' END FROM range(100000) t(i)"
+    with pytest.raises(QueryRefusedError, match="boom"):
+        export(published, sql, tmp_path / "x.csv")
+    assert list(tmp_path.glob("*x.csv*")) == []
     assert published.ledgers.read(EXPORT) == []
 
 
