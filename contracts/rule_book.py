@@ -31,6 +31,9 @@ GROUP_STATES = ("REPORTED", "CONFIRMED")
 """States of a control relationship that make its accounts count as one client: suspected ones and
 those under inquiry are not established (our reading)."""
 Text = Annotated[str, Field(min_length=3)]
+Nature = Literal["ABNORMAL", "LIMIT", "DUTY", "FEE"]
+"""What reaching a rule means: abnormal trading, a limit passed, a report that is due (no
+misconduct by itself), or a bill."""
 
 
 class RuleBookInvalidError(TerminalError):
@@ -90,6 +93,7 @@ class BookRule(_Closed):
     version: Annotated[int, Field(ge=1)]
     title: Text
     title_zh: Text
+    nature: Nature
     metric: Metric
     op: Literal[">=", ">"]
     threshold: Annotated[int, Field(gt=0)] | None = None
@@ -131,6 +135,8 @@ class BookRule(_Closed):
             raise ValueError("min_lots belongs to large_cancels, and to it alone")
         if (self.metric == "bursts") != (self.burst_messages is not None):
             raise ValueError("burst_messages belongs to bursts, and to it alone")
+        if self.alerts == (self.nature == "FEE"):
+            raise ValueError("a fee is a bill: it never alerts, everything else does")
         if (self.metric == "messages") != (self.fee is not None):
             raise ValueError("fee belongs to messages, and to it alone")
         if len(self.measures) != len(self.measures_zh):

@@ -12,7 +12,9 @@ from contracts.rule_book import BookRule, RuleBook
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-BOOK_DIGEST = "31383fcfc648865d"
+    from pipelines.engine.job import Inputs
+
+BOOK_DIGEST = "73da9cd7e8ef78f4"
 """Digest of the rule book the jobs were released with. A changed book changes this constant (a
 test demands it), so the jobs' code changes, their versions rise and every day is counted anew."""
 
@@ -44,21 +46,24 @@ class RuleBookUnreleasedError(TerminalError):
 MEASURE_COLUMNS = (
     "on_date date, book_rule string, metric string, op string, alerts boolean, min_lots int, "
     "exemptions array<string>, title string, title_zh string, measures array<string>, "
-    "measures_zh array<string>, window_days int"
+    "measures_zh array<string>, window_days int, window_from date, burst_messages int, "
+    "nature string"
 )
 
 
 def measures_frame(
-    spark: SparkSession, book: RuleBook, days: Iterable[str], *, released: str
+    spark: SparkSession, book: RuleBook, inputs: Inputs, *, released: str
 ) -> DataFrame:
-    """What an alert says of its rule, per wanted trade date. Raises RuleBookUnreleasedError."""
+    """What an alert says of its rule, per wanted trade date. ``window_from``: the first trade date
+    whose occurrences count. Raises RuleBookUnreleasedError."""
     _check(book, released)
     rows = [
         (
             day, r.rule_id, r.metric, r.op, r.alerts, r.min_lots, list(r.exemptions), r.title,
             r.title_zh, list(r.measures), list(r.measures_zh), r.window_days,
+            inputs.calendar.previous(day, r.window_days), r.burst_messages, r.nature,
         )
-        for day in map(date.fromisoformat, days)
+        for day in map(date.fromisoformat, inputs.intervals)
         for r in book.on(day)
     ]  # fmt: skip
     return spark.createDataFrame(rows, MEASURE_COLUMNS)

@@ -2,86 +2,125 @@
 
 Rejected rows are found by comparing the delivered (bronze) rows with the published ones, so the
 job needs no knowledge of the quarantine. Bounds are generous: an undecided subject is looked at,
-a missed one is not.
+a missed one is not. Counting comes first, and is nearly always all: rows themselves are compared
+only in the contracts of which fewer are published than were delivered.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 SHORT = """
-SELECT contract_id FROM (
-  SELECT trim(contract_id) AS contract_id, 1 AS n FROM {bronze}
-  UNION ALL SELECT contract_id, -1 FROM {silver}
-) GROUP BY contract_id HAVING sum(n) <> 0
+SELECT '{name}' AS name, trim(contract_id) AS contract_id, 1 AS n FROM {{bronze_{name}}}
+UNION ALL SELECT '{name}', contract_id, -1 FROM {{silver_{name}}}
 """
 
 GONE = """
-SELECT /*+ BROADCAST(s) */ CAST(b._interval AS DATE) AS trade_date,
-  coalesce(trim(b.contract_id), '') AS contract_id, trim(b.client_id) AS client_id, {columns}
-FROM {bronze} b LEFT JOIN {short} s ON s.contract_id <=> trim(b.contract_id)
+SELECT '@NAME@' AS name, CAST(b._interval AS DATE) AS trade_date,
+  coalesce(trim(b.contract_id), '') AS contract_id, trim(b.client_id) AS client_id,
+  @KIND@ AS kind, @LOTS@ AS lots
+FROM {bronze} b
 LEFT ANTI JOIN (SELECT p._delivery_id, p._row_number FROM {silver} p) p
   ON p._delivery_id = b._delivery_id AND p._row_number = b._row_number
-WHERE s.contract_id IS NOT NULL OR b.contract_id IS NULL
+WHERE b.contract_id IS NULL OR trim(b.contract_id) IN (@SHORT@)
 """
+
+COLLECTED = """
+SELECT g.name, g.trade_date, k.exchange, g.contract_id, g.client_id, g.kind,
+  count(*) AS rows, sum(coalesce(g.lots, 1000000L)) AS lots
+FROM {gone} g LEFT JOIN {contract} k ON k.contract_id = g.contract_id
+  AND g.trade_date >= k.valid_from AND (k.valid_to IS NULL OR g.trade_date < k.valid_to)
+GROUP BY ALL
+"""
+"""A row whose lots cannot be read could be of any size: a million stands for it."""
+
+COLUMNS = (
+    "name string, trade_date date, exchange string, contract_id string, client_id string, "
+    "kind string, rows bigint, lots bigint"
+)
 
 CELLS = """
-SELECT g.trade_date, k.exchange, if(metric = 'bursts', 'ALL', g.contract_id) AS contract_id,
-  g.client_id, metric, side, '' AS hedge_flags, '' AS order_types, false AS reported,
-  true AS missing, sum(amount) AS amount, 0L AS filled
+SELECT trade_date, exchange, if(metric = 'bursts', 'ALL', contract_id) AS contract_id,
+  client_id, '' AS hedge_flags, '' AS order_types, side, true AS missing, metric, amount,
+  0L AS filled
 FROM (
-  SELECT trade_date, contract_id, client_id, '' AS side,
-    stack(4, 'cancels', if(coalesce(kind, '') IN ('NEW', 'FILL', 'REJECT'), 0L, 1L),
-      'large_cancels', if(coalesce(kind, '') IN ('NEW', 'FILL', 'REJECT'), 0L, 1L),
-      'messages', 2L, 'bursts', 1L) AS (metric, amount)
-  FROM {order_event}
+  SELECT *, '' AS side, stack(4, 'cancels', if(kind IN ('NEW', 'FILL', 'REJECT'), 0L, rows),
+      'large_cancels', if(kind IN ('NEW', 'FILL', 'REJECT'), 0L, rows),
+      'messages', 2 * rows, 'bursts', rows) AS (metric, amount)
+  FROM {missing} WHERE name = 'order_event'
   UNION ALL
-  SELECT trade_date, contract_id, client_id, '',
-    stack(2, 'self_trades', 1L,
-      'open_lots', if(coalesce(kind, '') IN ('C', 'T'), 0L, coalesce(amount, 1000000L)))
-      AS (metric, amount)
-  FROM {trade}
+  SELECT *, '', stack(2, 'self_trades', rows, 'open_lots', if(kind IN ('C', 'T'), 0L, lots))
+  FROM {missing} WHERE name = 'trade'
   UNION ALL
-  SELECT trade_date, contract_id, client_id, if(kind = 'S', 'S', 'L'), 'position_lots',
-    coalesce(amount, 1000000L) FROM {position}
-) g JOIN {contract} k ON k.contract_id = g.contract_id AND g.trade_date >= k.valid_from
-  AND (k.valid_to IS NULL OR g.trade_date < k.valid_to)
-WHERE amount > 0 AND g.client_id IS NOT NULL
-GROUP BY ALL
-"""
-
-COUNTS = """
-SELECT g.trade_date, if(k.contract_id IS NULL, '', g.contract_id) AS contract_id, count(*) AS rows
-FROM (SELECT trade_date, contract_id FROM {order_event} UNION ALL
-      SELECT trade_date, contract_id FROM {trade} UNION ALL
-      SELECT trade_date, contract_id FROM {position}) g
-LEFT JOIN {contract} k ON k.contract_id = g.contract_id AND g.trade_date >= k.valid_from
-  AND (k.valid_to IS NULL OR g.trade_date < k.valid_to)
-GROUP BY ALL
+  SELECT *, if(kind = 'S', 'S', 'L'), 'position_lots', lots FROM {missing} WHERE name = 'position'
+  UNION ALL
+  SELECT *, '', 'messages', rows FROM {missing} WHERE name = 'quote_request'
+) WHERE amount > 0 AND client_id IS NOT NULL AND exchange IS NOT NULL
 """
 
 KINDS = {"order_event": "event_type", "trade": "offset", "position": "position_side"}
 
 
-def gone(spark: SparkSession, name: str, bronze: DataFrame, silver: DataFrame) -> DataFrame:
-    """Delivered rows of ``silver.<name>`` that are not published.
+def missing_rows(
+    spark: SparkSession,
+    bronze: Mapping[str, DataFrame],
+    silver: Mapping[str, DataFrame],
+    contract: DataFrame,
+) -> DataFrame | None:
+    """Delivered rows that are not published, added up (columns ``COLUMNS``); None without any.
 
-    Columns: trade_date, contract_id, client_id, kind (event type, offset or side) and amount (lots,
-    NULL where unreadable). Contracts of which every row is published are not searched.
+    ``bronze`` and ``silver`` have the same names. ``exchange`` is null where no contract of that
+    name is known, ``kind`` is the event type, offset or side as delivered. They are collected:
+    the gate bounds how many rows can be rejected, and adding up makes fewer of them.
     """
-    columns = f"upper(trim(b.{KINDS[name]})) AS kind, try_cast(trim(b.lots) AS BIGINT) AS amount"
-    short = spark.sql(SHORT, bronze=bronze, silver=silver)
-    return spark.sql(GONE.replace("{columns}", columns), bronze=bronze, silver=silver, short=short)
+    frames: dict[str, Any] = {f"bronze_{n}": f for n, f in bronze.items()}
+    frames |= {f"silver_{n}": f for n, f in silver.items()}
+    counted = " UNION ALL ".join(SHORT.format(name=n) for n in silver)
+    found = spark.sql(
+        f"SELECT name, contract_id FROM ({counted}) GROUP BY name, contract_id HAVING sum(n) <> 0",
+        **frames,
+    ).collect()
+    if not found:
+        return None
+    gone: DataFrame | None = None
+    for name in sorted({row.name for row in found}):
+        kind = f"coalesce(upper(trim(b.{KINDS[name]})), '')" if name in KINDS else "''"
+        lots = "try_cast(trim(b.lots) AS BIGINT)" if name in KINDS else "0L"
+        short = {row.contract_id for row in found if row.name == name} - {None}
+        text = GONE.replace("@NAME@", name).replace("@KIND@", kind).replace("@LOTS@", lots)
+        text = text.replace("@SHORT@", ", ".join(sorted(map(_literal, short))) or "NULL")
+        part = spark.sql(text, bronze=bronze[name], silver=silver[name])
+        gone = part if gone is None else gone.unionByName(part)
+    rows = spark.sql(COLLECTED, gone=gone, contract=contract).collect()
+    return spark.createDataFrame([tuple(row) for row in rows], COLUMNS) if rows else None
 
 
-def missing_cells(spark: SparkSession, found: dict[str, Any], contract: DataFrame) -> DataFrame:
+def _literal(text: str) -> str:
+    """Delivered text as a SQL string: spelled in code points, it can end nothing."""
+    return "concat(''" + "".join(f", chr({ord(letter)})" for letter in text) + ")"
+
+
+def missing_cells(spark: SparkSession, missing: DataFrame) -> DataFrame:
     """What rejected rows could add, as client cells marked ``missing``."""
-    return spark.sql(CELLS, contract=contract, **found)
+    return spark.sql(CELLS, missing=missing)
 
 
-def missing_counts(spark: SparkSession, found: dict[str, Any], contract: DataFrame) -> DataFrame:
-    """Rejected rows per date and contract; the contract is empty where none is known."""
-    return spark.sql(COUNTS, contract=contract, **found)
+COUNTS = """
+SELECT trade_date, sum(rows) AS in_all, sum(if(exchange IS NULL, rows, 0L)) AS unplaced,
+  map_from_entries(collect_list(if(exchange IS NULL, NULL, struct(contract_id, rows)))) AS placed
+FROM (SELECT trade_date, exchange, contract_id, sum(rows) AS rows FROM {missing} GROUP BY ALL)
+GROUP BY trade_date
+"""
+NO_COUNTS = (
+    "SELECT DATE'1970-01-01' AS trade_date, 0L AS in_all, 0L AS unplaced, "
+    "map('', 0L) AS placed WHERE false"
+)
+
+
+def missing_counts(spark: SparkSession, missing: DataFrame | None) -> DataFrame:
+    """Rejected rows per date: in all, of no known contract, and by contract (a map)."""
+    return spark.sql(NO_COUNTS) if missing is None else spark.sql(COUNTS, missing=missing)

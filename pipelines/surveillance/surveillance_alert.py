@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from contracts.rule_book import GROUP_STATES, load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, previous, same
 from pipelines.surveillance.book import BOOK_DIGEST, measures_frame
-from pipelines.surveillance.counting import OWN_CANCEL
+from pipelines.surveillance.bursts import SECOND, starts_sql
+from pipelines.surveillance.counting import ON, OWN_ACT, OWN_CANCEL, ties
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -19,16 +20,38 @@ WHERE d.result = 'REACHED'
 """
 
 SUBJECTS = f"""
-SELECT a.*, if(a.subject_kind = 'CLIENT', a.subject_id, g.client_id) AS client_id
-FROM {{reached}} a LEFT JOIN {{control_group}} g
-  ON a.subject_kind = 'GROUP' AND g.group_id = a.subject_id AND g.status IN {GROUP_STATES!r}
-  AND a.trade_date >= g.valid_from AND (g.valid_to IS NULL OR a.trade_date < g.valid_to)
+SELECT /*+ BROADCAST(t) */ a.*, coalesce(exists(t.ties, x -> x.group_id = '' AND {ON.format("a.")}),
+  false) AS reported
+FROM (
+  SELECT a.*, if(a.subject_kind = 'CLIENT', a.subject_id, g.client_id) AS client_id
+  FROM {{reached}} a LEFT JOIN (
+    SELECT DISTINCT group_id, client_id, valid_from, valid_to
+    FROM {{control_group}} WHERE status IN {GROUP_STATES!r}
+  ) g ON a.subject_kind = 'GROUP' AND g.group_id = a.subject_id
+    AND a.trade_date >= g.valid_from AND (g.valid_to IS NULL OR a.trade_date < g.valid_to)
+) a LEFT JOIN {{ties}} t ON t.client_id = a.client_id
 """
 
 EXEMPT = """
-  (array_contains(a.exemptions, 'HEDGING') AND e.hedge_flag = 'H')
+  (array_contains(a.exemptions, 'REPORTED') AND a.reported)
+  OR (array_contains(a.exemptions, 'HEDGING') AND e.hedge_flag = 'H')
   OR (array_contains(a.exemptions, 'MARKET_MAKING') AND e.hedge_flag = 'M')
 """
+
+WINDOWS = f"""
+SELECT trade_date, exchange, rule_id, subject_kind, subject_id, contract_id, clients,
+  explode({starts_sql("moments", "least")}) AS t
+FROM (
+  SELECT /*+ BROADCAST(a) */ a.trade_date, a.exchange, a.rule_id, a.subject_kind, a.subject_id,
+    a.contract_id, max(a.burst_messages) AS least, collect_set(a.client_id) AS clients,
+    sort_array(collect_list(unix_micros(e.event_time))) AS moments
+  FROM {{order_event}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
+    AND a.client_id = e.client_id AND a.exchange = e.exchange
+  WHERE a.metric = 'bursts' AND {OWN_ACT} AND NOT ({EXEMPT})
+  GROUP BY ALL
+)
+"""
+"""The windows that were counted: each begins at ``t`` microseconds and lasts a second."""
 
 KEYS = f"""
 SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
@@ -37,9 +60,15 @@ FROM {{order_event}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
   AND a.client_id = e.client_id AND a.exchange = e.exchange
   AND (a.contract_id = e.contract_id OR a.contract_id = 'ALL')
 WHERE ((a.metric = 'cancels' AND {OWN_CANCEL})
-    OR (a.metric = 'large_cancels' AND {OWN_CANCEL} AND e.lots >= a.min_lots)
-    OR (a.metric = 'bursts' AND (event_type = 'NEW' OR ({OWN_CANCEL}))))
+    OR (a.metric = 'large_cancels' AND {OWN_CANCEL} AND e.lots >= a.min_lots))
   AND NOT ({EXEMPT}) AND NOT array_contains(a.exemptions, e.order_type)
+UNION
+SELECT /*+ BROADCAST(w) */ w.rule_id, w.subject_kind, w.subject_id, w.contract_id, w.trade_date,
+  e.order_id
+FROM {{order_event}} e JOIN {{windows}} w ON w.trade_date = e.trade_date
+  AND w.exchange = e.exchange AND array_contains(w.clients, e.client_id)
+  AND unix_micros(e.event_time) >= w.t AND unix_micros(e.event_time) < w.t + {SECOND}
+WHERE {OWN_ACT}
 UNION
 SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
   e.trade_id
@@ -77,9 +106,10 @@ WITH behind AS (
 ), earlier AS (
   SELECT a.trade_date, a.rule_id, a.subject_kind, a.subject_id,
     CAST(count(DISTINCT p.trade_date) AS INT) AS earlier_occurrences
-  FROM (SELECT DISTINCT trade_date, rule_id, subject_kind, subject_id FROM {reached}) a
+  FROM (SELECT DISTINCT trade_date, rule_id, subject_kind, subject_id, window_from FROM {reached}) a
   JOIN {before} p ON p._for_interval = a.trade_date AND p.rule_id = a.rule_id
     AND p.subject_kind = a.subject_kind AND p.subject_id = a.subject_id AND p.result = 'REACHED'
+    AND p.trade_date >= a.window_from
   GROUP BY ALL
 )
 SELECT a.*, concat('A', left(sha2(concat_ws('|', a.rule_id, a.subject_kind, a.subject_id,
@@ -96,11 +126,13 @@ SELECT a.*, concat('A', left(sha2(concat_ws('|', a.rule_id, a.subject_kind, a.su
   concat(if(a.subject_kind = 'CLIENT', 'Client ', 'Control group '), a.subject_id, ' in ',
     if(a.contract_id = 'ALL', concat('all contracts of ', a.exchange), a.contract_id),
     ' on ', CAST(a.trade_date AS STRING), ': ', a.title,
-    ' ', CAST(a.figure AS STRING), ' (threshold ', a.op, ' ', CAST(a.threshold AS STRING),
+    if(a.nature = 'DUTY', ' (a duty, not misconduct) ', ' '),
+    CAST(a.figure AS STRING), ' (threshold ', a.op, ' ', CAST(a.threshold AS STRING),
     ', rule ', a.rule_id, ' version ', CAST(a.rule_version AS STRING), ').') AS explanation_en,
   concat(if(a.subject_kind = 'CLIENT', '客户', '实控组'), a.subject_id, '于',
     CAST(a.trade_date AS STRING), '在', if(a.contract_id = 'ALL', '全部合约', a.contract_id),
-    a.title_zh, '计数', CAST(a.figure AS STRING), '，标准', if(a.op = '>', '大于', '不少于'),
+    a.title_zh, if(a.nature = 'DUTY', '（义务提示，非违规）计数', '计数'),
+    CAST(a.figure AS STRING), '，标准', if(a.op = '>', '大于', '不少于'),
     CAST(a.threshold AS STRING), '（规则', a.rule_id, '第', CAST(a.rule_version AS STRING),
     '版）。') AS explanation_zh,
   'CURRENT' AS state
@@ -112,7 +144,7 @@ LEFT JOIN earlier e USING (rule_id, subject_kind, subject_id, trade_date)
 
 @job(
     "gold.surveillance_alert",
-    version=1,
+    version=2,
     inputs=(
         same("gold.surveillance_day"),
         previous("gold.surveillance_day", 20),
@@ -120,29 +152,36 @@ LEFT JOIN earlier e USING (rule_id, subject_kind, subject_id, trade_date)
         same("silver.trade"),
         same("silver.position"),
         as_of("silver.control_group"),
+        as_of("silver.client"),
     ),
 )
 def surveillance_alert(inputs: Inputs) -> DataFrame:
     """One row per figure that reached a rule that alerts.
 
     The id is a digest of rule, subject, contract and date. Earlier occurrences are trade dates of
-    the 20 before on which the subject reached the same rule; the measure is the rule book's for
-    that many.
+    the rule's window before the date on which the subject reached the same rule; the measure is
+    the rule book's for that many. Findings are few, so they are collected: a day without any reads
+    no order.
     """
     spark = inputs.spark
-    rules = measures_frame(spark, load_rule_book(), inputs.intervals, released=BOOK_DIGEST)
-    day = inputs.read("gold.surveillance_day", "same")
-    reached = spark.sql(REACHED, day=day, rules=rules)
-    events = inputs.read("silver.order_event")
+    rules = measures_frame(spark, load_rule_book(), inputs, released=BOOK_DIGEST)
+    found = spark.sql(REACHED, day=inputs.read("gold.surveillance_day", "same"), rules=rules)
+    rows = found.collect()
+    if not rows:
+        columns = ", ".join(f"`{c.name}` {c.type}" for c in inputs.contract.columns)
+        return spark.createDataFrame([], columns)
+    reached = spark.createDataFrame(rows, found.schema)
+    events, groups = inputs.read("silver.order_event"), inputs.read("silver.control_group")
+    tied = ties(spark, groups, inputs.read("silver.client"))
+    subjects = spark.sql(SUBJECTS, reached=reached, control_group=groups, ties=tied)
     keys = spark.sql(
         KEYS,
         order_event=events,
         trade=inputs.read("silver.trade"),
         position=inputs.read("silver.position"),
         killed=spark.sql(KILLED, order_event=events),
-        subjects=spark.sql(
-            SUBJECTS, reached=reached, control_group=inputs.read("silver.control_group")
-        ),
+        subjects=subjects,
+        windows=spark.sql(WINDOWS, order_event=events, subjects=subjects),
     )
     alerts = spark.sql(
         ALERTS,

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from contracts.rule_book import load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, same
 from pipelines.surveillance.book import BOOK_DIGEST, NEAR, fee_sql, rules_frame
-from pipelines.surveillance.counting import cells
-from pipelines.surveillance.missing import gone, missing_cells, missing_counts
+from pipelines.surveillance.counting import cells, ties
+from pipelines.surveillance.missing import missing_cells, missing_counts, missing_rows
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+ACTS = ("order_event", "trade", "position", "quote_request")
+"""What subjects do, by table."""
 
 RULED = """
 SELECT /*+ BROADCAST(r), BROADCAST(k), BROADCAST(o) */ c.*, r.*, k.commodity_id,
@@ -62,13 +65,10 @@ WITH larger AS (
     max(upper) AS figure_upper
   FROM {sides} GROUP BY ALL
 ), lone AS (
-  SELECT l.*, f.*, coalesce(m.rows, a.rows, 0L) AS missing_rows,
-    coalesce(u.rows, 0L) AS unplaced_rows
-  FROM larger l
-  LEFT JOIN {missing} m ON m.trade_date = l.trade_date AND m.contract_id = l.contract_id
-  LEFT JOIN {missing} u ON u.trade_date = l.trade_date AND u.contract_id = ''
-  LEFT JOIN (SELECT trade_date, sum(rows) AS rows FROM {missing} GROUP BY trade_date) a
-    ON a.trade_date = l.trade_date AND l.contract_id = 'ALL'
+  SELECT /*+ BROADCAST(m) */ l.*, f.*,
+    coalesce(if(l.contract_id = 'ALL', m.in_all, m.placed[l.contract_id]), 0L) AS missing_rows,
+    coalesce(m.unplaced, 0L) AS unplaced_rows
+  FROM larger l LEFT JOIN {missing} m ON m.trade_date = l.trade_date
 ), rated AS (
   SELECT *,
     if(metric = 'messages', filled, NULL) AS filled_orders,
@@ -88,11 +88,12 @@ FROM rated
 
 @job(
     "gold.surveillance_day",
-    version=1,
+    version=2,
     inputs=(
         same("silver.order_event"),
         same("silver.trade"),
         same("silver.position"),
+        same("silver.quote_request"),
         as_of("silver.client"),
         as_of("silver.control_group"),
         as_of("silver.contract"),
@@ -100,6 +101,7 @@ FROM rated
         same("bronze.order_event"),
         same("bronze.trade"),
         same("bronze.position"),
+        same("bronze.quote_request"),
     ),
 )
 def surveillance_day(inputs: Inputs) -> DataFrame:
@@ -111,22 +113,21 @@ def surveillance_day(inputs: Inputs) -> DataFrame:
     """
     spark, book = inputs.spark, load_rule_book()
     rules = rules_frame(spark, book, inputs.intervals, released=BOOK_DIGEST)
-    contract = inputs.read("silver.contract")
-    silver = {name: inputs.read(f"silver.{name}") for name in ("order_event", "trade", "position")}
-    found = {n: gone(spark, n, inputs.read(f"bronze.{n}"), s) for n, s in silver.items()}
+    contract, commodity = inputs.read("silver.contract"), inputs.read("silver.commodity")
+    silver = {name: inputs.read(f"silver.{name}") for name in ACTS}
+    bronze = {name: inputs.read(f"bronze.{name}") for name in ACTS}
+    missing = missing_rows(spark, bronze, silver, contract)
     counted = cells(
         spark,
         book,
-        client=inputs.read("silver.client"),
-        control_group=inputs.read("silver.control_group"),
-        missing=missing_cells(spark, found, contract),
+        ties=ties(spark, inputs.read("silver.control_group"), inputs.read("silver.client")),
+        missing=None if missing is None else missing_cells(spark, missing),
         **silver,
     )
-    commodity = inputs.read("silver.commodity")
     ruled = spark.sql(RULED, cells=counted, rules=rules, contract=contract, commodity=commodity)
     day = spark.sql(
         DAY.replace("@FEE@", fee_sql(book)).replace("@NEAR@", NEAR),
         sides=spark.sql(SIDES, ruled=ruled),
-        missing=missing_counts(spark, found, contract),
+        missing=missing_counts(spark, missing),
     )
     return day.select(*[column.name for column in inputs.contract.columns])

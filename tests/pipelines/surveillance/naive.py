@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 Row = dict[str, str]
@@ -76,15 +77,23 @@ def _cancels(events: list[Row], of: dict[str, set[str]], found: Found) -> None:
 
 
 def _bursts(events: list[Row], of: dict[str, set[str]], reported: set[str], found: Found) -> None:
-    seconds: Counter[tuple[str, str, str]] = Counter()
+    """Seconds, from one message to before the same moment a second later, that hold ten."""
+    moments: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for e in events:
         sent = e["event_type"] == "CANCEL" and e["reason"] != "SESSION_END"
         if (sent or e["event_type"] == "NEW") and e["client_id"] not in reported:
             for who in {e["client_id"]} | of[e["client_id"]]:
-                seconds[e["exchange"], who, e["event_time"][:19]] += 1
-    for (_, who, _), messages in seconds.items():
-        if messages >= 10:
-            found["programme_report", who, "ALL"] += 1
+                moments[e["exchange"], who].append(datetime.fromisoformat(e["event_time"]))
+    for (_, who), times in moments.items():
+        times.sort()
+        first = 0
+        while first < len(times):
+            end = bisect_left(times, times[first] + timedelta(seconds=1))
+            if end - first >= 10:
+                found["programme_report", who, "ALL"] += 1
+                first = end
+            else:
+                first += 1
 
 
 def _trades(

@@ -80,7 +80,7 @@ def world(rejected: Mapping[str, list[Row]] | None = None, **given: list[Row]) -
         "silver.client": given.pop("client", []),
         "silver.control_group": given.pop("control_group", []),
     }  # fmt: skip
-    for name in ("order_event", "trade", "position"):
+    for name in ("order_event", "trade", "position", "quote_request"):
         kept = given.get(name, [])
         all_rows = kept + (rejected or {}).get(name, [])
         silver, bronze = delivered(all_rows)
@@ -197,9 +197,20 @@ def test_the_worked_example_costs_exactly_as_published(run_job: RunJob) -> None:
         for n in range(59_600)
         for kind in ("NEW", "CANCEL")
     ]
-    [row] = figures(run_job, world(order_event=events), "message_fee").values()
+    # One client more: a FAK filled in full is one message, one filled in part two, a limit order
+    # cancelled at the close one, and each request for a quote one.
+    events += [order("f", "q", kind, order_type="FAK") for kind in ("NEW", "FILL")]
+    events += [order("g", "q", kind, order_type="FAK") for kind in ("NEW", "FILL", "CANCEL")]
+    events += [order("l", "q", "NEW"), order("l", "q", "CANCEL", reason="SESSION_END")]
+    asked = [
+        {"trade_date": DAY, "exchange": "SHFE", "contract_id": "cu2605", "client_id": "q",
+         "request_id": n, "request_time": AT} for n in range(3)
+    ]  # fmt: skip
+    found = figures(run_job, world(order_event=events, quote_request=asked), "message_fee")
+    row, other = found["p"], found["q"]
     assert (row.figure, row.order_to_trade_ratio) == (119_200, Decimal("119199.0000"))
     assert row.message_fee == Decimal("4042000.0000")
+    assert (other.figure, other.filled_orders, other.message_fee) == (7, 2, 0)
 
 
 def test_rejected_rows_make_a_subject_undecided_not_innocent(run_job: RunJob) -> None:
@@ -213,6 +224,39 @@ def test_rejected_rows_make_a_subject_undecided_not_innocent(run_job: RunJob) ->
     assert {row.missing_rows for row in found.values()} == {10}
 
 
+def test_a_burst_is_a_window_that_slides_and_its_orders_are_the_evidence(run_job: RunJob) -> None:
+    """Promise: ten messages within a second count wherever the clock's second begins; a duty is
+    no misconduct; the evidence is the orders of busy windows, and none besides."""
+    from pipelines.surveillance.surveillance_alert import surveillance_alert
+    from pipelines.surveillance.surveillance_day import surveillance_day
+
+    def burst(client: str, minute: int, *, last: str, group: int = 10) -> list[Row]:
+        moments = [f"2026-01-05T05:{minute:02}:00.{500 + n * 50}" for n in range(group - 1)]
+        return [
+            order(f"{client}{minute}.{n}", client, "NEW", event_time=at)
+            for n, at in enumerate([*moments, f"2026-01-05T05:{minute:02}:01.{last}"])
+        ]
+
+    events = [e for minute in range(10) for e in burst("a", minute, last="499999")]
+    events += [e for minute in range(10) for e in burst("b", minute, last="500000")]
+    events += [e for minute in range(9) for e in burst("c", minute, last="4")]
+    events += burst("c", 30, last="4", group=5) + burst("d", 30, last="4", group=5)
+    events += [
+        order(f"quiet{n}", "a", "NEW", event_time=f"2026-01-05T06:00:{n:02}") for n in (1, 9)
+    ]
+    ties = [tie("g", "c"), tie("g", "d"), tie("g", "d", relation="SPOUSE", valid_from="2025-02-01")]
+    given = world(order_event=events, control_group=ties)
+    rows = run_job(surveillance_day, given)
+    found = {r.subject_id: r for r in rows if r.rule_id == "SHFE.programme_report"}
+    assert results(found) == {"a": (10, "REACHED"), "c": (9, "NEAR"), "g": (10, "REACHED")}
+    given["gold.surveillance_day"] = [r.asDict() for r in rows]
+    alerts = {a.subject_id: a for a in run_job(surveillance_alert, given)}
+    assert {who: a.nature for who, a in alerts.items()} == {"a": "DUTY", "g": "DUTY"}
+    assert "misconduct" in alerts["a"].explanation_en
+    assert [alerts[who].evidence_count for who in ("a", "g")] == [100, 100]
+    assert "quiet" not in alerts["a"].evidence_keys
+
+
 def test_an_alert_carries_evidence_history_and_the_next_measure(run_job: RunJob) -> None:
     """Promise: same id for the same finding, its orders as evidence, and the measure rises."""
     from pipelines.surveillance.surveillance_alert import surveillance_alert
@@ -223,7 +267,9 @@ def test_an_alert_carries_evidence_history_and_the_next_measure(run_job: RunJob)
     )
     given["gold.surveillance_day"] = [r.asDict() for r in run_job(surveillance_day, given)]
     given["previous gold.surveillance_day"] = [
-        r | {"trade_date": date(2025, 12, 31)} for r in given["gold.surveillance_day"]
+        r | {"trade_date": day}
+        for r in given["gold.surveillance_day"]
+        for day in (date(2025, 12, 31), date(2025, 1, 2))  # the second is before the window
     ]
     [alert] = [a for a in run_job(surveillance_alert, given) if a.rule_id == "SHFE.self_trade"]
     assert (alert.figure, alert.evidence_count) == (6, 6)
