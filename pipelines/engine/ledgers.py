@@ -26,7 +26,9 @@ from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, wr
 from pipelines.engine.delivery import Delivery
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.rows import (
+    AlertRow,
     DecisionRow,
+    DispositionRow,
     ExportRow,
     IncidentRow,
     IntervalRow,
@@ -66,8 +68,11 @@ LINEAGE = Ledger("lineage", LineageRow)
 INCIDENT = Ledger("incident", IncidentRow, by_interval=False)
 MESSAGE = Ledger("message", MessageRow, by_interval=False)
 EXPORT = Ledger("export", ExportRow, by_interval=False)
+ALERT = Ledger("alert", AlertRow)
+DISPOSITION = Ledger("disposition", DispositionRow)
 LEDGERS: tuple[Ledger[Any], ...] = (
-    DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT, MESSAGE, EXPORT,
+    DELIVERY, RUN, INTERVAL, RESULT, DECISION, LINEAGE, INCIDENT, MESSAGE, EXPORT, ALERT,
+    DISPOSITION,
 )  # fmt: skip
 
 

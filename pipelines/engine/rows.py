@@ -273,3 +273,50 @@ class MessageRow:
     changes: tuple[Change, ...] = ()
     error: str = ""
     sequence: int = 0
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """One event in the life of a surveillance alert, with what the alert said from then on.
+
+    ``because`` names what brought it: deliveries, decisions, a new job version; empty when the
+    alert came with the first count of its date. A withdrawn alert keeps its last figures.
+    """
+
+    alert_id: str
+    interval: str
+    event: Literal["raised", "changed", "withdrawn", "restored"]
+    rule_id: str
+    rule_version: int
+    nature: str
+    subject_kind: str
+    subject_id: str
+    contract_id: str
+    figure: int
+    threshold: int
+    evidence_count: int
+    next_measure: str
+    next_measure_zh: str
+    explanation_en: str
+    explanation_zh: str
+    at: datetime
+    batch_id: str
+    """The batch of gold.surveillance_day that was counted."""
+    because: tuple[str, ...] = ()
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class DispositionRow:
+    """What an officer did about an alert. ``at`` is when it was done (UTC), ``recorded_at`` when it
+    was written down; ``entered_by`` is the operating system's user who typed it."""
+
+    alert_id: str
+    interval: str
+    kind: Literal["note", "no_action", "phoned", "watch_list", "escalated"]
+    reason: str
+    person: str
+    at: datetime
+    recorded_at: datetime
+    entered_by: str
+    sequence: int = 0

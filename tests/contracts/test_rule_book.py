@@ -12,6 +12,7 @@ from contracts.rule_book import RuleBookInvalidError, load_rule_book, read_rule_
 
 RULE: dict[str, Any] = {
     "rule_id": "SHFE.self_trade", "version": 1, "title": "Self-trades", "title_zh": "自成交行为",
+    "nature": "ABNORMAL",
     "metric": "self_trades", "op": ">=", "threshold": 5, "counting": "trades, not legs",
     "text": "Five or more.", "text_zh": "五次以上。", "effective_from": date(2019, 1, 21),
     "measures": ["call"], "measures_zh": ["电话提示"],

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from pipelines.engine import ledgers as module
 from pipelines.engine.ledgers import (
+    ALERT,
     DECISION,
     DELIVERY,
+    DISPOSITION,
     INCIDENT,
     INTERVAL,
     LEDGERS,
@@ -27,8 +29,10 @@ from pipelines.engine.ledgers import (
     Ledgers,
 )
 from pipelines.engine.rows import (
+    AlertRow,
     Change,
     DecisionRow,
+    DispositionRow,
     IncidentRow,
     IntervalRow,
     LineageRow,
@@ -89,6 +93,16 @@ ROWS: dict[Any, Any] = {
     MESSAGE: MessageRow(
         message_id="m", kind="blocked", channel="log", event="queued", at=NOW, body="拦截\n",
         changes=(Change("silver.trade", DAY, "blocked", 1),),
+    ),
+    ALERT: AlertRow(
+        alert_id="A1", interval=DAY, event="changed", rule_id="SHFE.self_trade", rule_version=1,
+        nature="ABNORMAL", subject_kind="CLIENT", subject_id="c", contract_id="cu2605", figure=5,
+        threshold=5, evidence_count=5, next_measure="call", next_measure_zh="电话",
+        explanation_en="e", explanation_zh="说明", at=NOW, batch_id="b", because=("delivery d",),
+    ),
+    DISPOSITION: DispositionRow(
+        alert_id="A1", interval=DAY, kind="phoned", reason="事由", person="ana", at=NOW,
+        recorded_at=NOW, entered_by="ana",
     ),
 }  # fmt: skip
 
