@@ -7,8 +7,10 @@ figures, exemptions and alerts to the surveillance audience.
 **Schedule.** When `marts` has published a trade date (one run per partition key), in exchange time.
 
 **Steps.** `trade_date` takes the parameter, else the partition key. `build` builds, judges and
-publishes gold. `publish` brings the audience files up to date: marts do not wait for
-surveillance, nor do analysts. `verdict` is red when the gate blocked or held something.
+publishes gold, and records what became of alerts. `publish` brings the audience files up to date:
+marts do not wait for surveillance, nor do analysts. `pages` writes the offline pages of the date
+and its alerts, and again those of dates on which an alert changed. `verdict` is red when the gate
+blocked or held something.
 
 **When it fails.**
 
@@ -50,10 +52,15 @@ with DAG(
         """Figures and alerts to the surveillance audience's file."""
         return flows.publish_marts(day)
 
+    @task
+    def pages(day: str) -> dict[str, object]:
+        """The offline pages of the date and its alerts."""
+        return flows.surveillance_pages(day)
+
     @task(retries=0)
     def verdict(day: str) -> None:
         """Red when something of this date is blocked or held."""
         flows.confirm("surveillance", day)
 
     day = trade_date()
-    build(day) >> publish(day) >> verdict(day)
+    build(day) >> publish(day) >> pages(day) >> verdict(day)

@@ -75,6 +75,8 @@ class Summary:
     brief: Path | None
     """The newest daily brief of the news, if one was written."""
     published: tuple[Path, ...]
+    surveillance: Path
+    """The list of surveillance pages; it may not be there yet."""
 
 
 def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
@@ -133,6 +135,7 @@ def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
         pages=settings.reports / "catalog" / "index.html",
         brief=max((settings.reports / "news").glob("brief-*.html"), default=None),
         published=tuple(sorted(settings.publish.glob("*.duckdb"))),
+        surveillance=settings.reports / "surveillance" / "index.html",
     )
 
 
@@ -162,6 +165,8 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"  catalogue    {summary.pages}", highlight=False, soft_wrap=True)
     if summary.brief:
         console.print(f"  news brief   {summary.brief}", highlight=False, soft_wrap=True)
+    if summary.surveillance.exists():
+        console.print(f"  alerts       {summary.surveillance}", highlight=False, soft_wrap=True)
     for path in summary.published:
         console.print(f"  {path.stem:<12} {path}", highlight=False, soft_wrap=True)
     if summary.published and any(p.product.startswith("gold.") for p in summary.products):

@@ -6,23 +6,30 @@ Nothing here starts Spark or reads the lake itself: an officer sees exactly what
 from __future__ import annotations
 
 import re
-from datetime import date
+from bisect import bisect_left
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TerminalError
 from contracts.rule_book import GROUP_STATES
-from pipelines.surveillance.counting import OWN_CANCEL
+from exlake.surveillance.dispositions import UnknownAlertError, desk
+from pipelines.engine.ledgers import ALERT, DISPOSITION
+from pipelines.surveillance.bursts import SECOND
+from pipelines.surveillance.counting import OWN_ACT, OWN_CANCEL
 
 if TYPE_CHECKING:
     from contracts.rule_book import BookRule
+    from pipelines.engine.ledgers import Ledgers
+    from pipelines.engine.rows import DispositionRow
+
+    Dispositions = dict[str, list[DispositionRow]]
 
 AUDIENCE = "surveillance"
-ALERT = re.compile(r"A[0-9a-f]{20}")
+ALERT_ID = re.compile(r"A[0-9a-f]{20}")
 SHOWN = 50
 """Orders and trades that ``explain`` shows at most; it always says how many there are."""
 Row = dict[str, Any]
 
-OWN_ACT = f"(event_type = 'NEW' OR ({OWN_CANCEL}))"
 SORTS = {
     "self_trades": ("silver.trade", "true"),
     "open_lots": ("silver.trade", "\"offset\" = 'O'"),
@@ -33,18 +40,6 @@ SORTS = {
     "position_lots": ("silver.position", "lots > 0"),
 }
 """Metric -> where its acts are published, and which rows they are."""
-
-
-class UnknownAlertError(TerminalError):
-    """Raised when no published alert has this id."""
-
-    code = "unknown-alert"
-
-    def __init__(self, alert_id: str) -> None:
-        super().__init__(
-            f"no published alert has the id {alert_id!r}.",
-            next_step="`exlake surveil list` shows the ids; a correction may have withdrawn it.",
-        )
 
 
 class UnknownBookRuleError(TerminalError):
@@ -81,11 +76,54 @@ def day(on: date, *, near: bool = True) -> list[Row]:
 
 
 def alerts(first: date, last: date) -> list[Row]:
-    """Published alerts of a range of trade dates, newest first."""
-    return ask(
+    """Published alerts of a range of trade dates, newest first, with what stands in the ledgers:
+    ``disposition`` (the newest closing), ``notes`` (how many there are), ``changed_since``."""
+    found = ask(
         f"SELECT * FROM gold.surveillance_alert WHERE trade_date BETWEEN DATE '{first}' "
         f"AND DATE '{last}' ORDER BY trade_date DESC, rule_id, subject_id, contract_id"
     )
+    rows, of = desk(_ledgers(), _months(first, last))
+    standing = {row["alert_id"]: row for row in rows if row["state"] == "CURRENT"}
+    return [row | _standing(row["alert_id"], standing, of) for row in found]
+
+
+def every_alert(first: date, last: date) -> list[Row]:
+    """Every state that an alert of these dates ever had, from the ledger: also what a correction
+    changed (SUPERSEDED) or took away (WITHDRAWN), and what did it."""
+    rows, of = desk(_ledgers(), _months(first, last))
+    between = (str(first), str(last))
+    return [
+        row | {"notes": len(of.get(row["alert_id"], []))}
+        for row in rows
+        if between[0] <= row["trade_date"] <= between[1]
+    ]
+
+
+def _standing(alert_id: str, standing: dict[str, Row], of: Dispositions) -> Row:
+    row = standing.get(alert_id, {})
+    return {
+        "disposition": row.get("disposition"),
+        "changed_since": row.get("changed_since", False),
+        "because": row.get("because", []),
+        "notes": len(of.get(alert_id, [])),
+    }
+
+
+def _ledgers() -> Ledgers:
+    from exlake.lake import open_catalogue
+    from pipelines.engine.ledgers import Ledgers
+
+    settings, _ = open_catalogue()
+    return Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+
+
+def _months(first: date, last: date) -> list[str] | None:
+    """The months of a range; None (all) for a range of many years."""
+    count = (last.year - first.year) * 12 + last.month - first.month + 1
+    if count > 240:
+        return None
+    months = (first.year * 12 + first.month - 1 + n for n in range(count))
+    return [f"{n // 12}-{n % 12 + 1:02}" for n in months]
 
 
 def rule_on(rule_id: str, on: date) -> BookRule:
@@ -99,23 +137,29 @@ def rule_on(rule_id: str, on: date) -> BookRule:
     raise UnknownBookRuleError(rule_id, tuple(sorted({r.rule_id for r in book.on(on)})))
 
 
-def explain(alert_id: str) -> Row:
+def explain(alert_id: str, *, every: bool = False) -> Row:
     """One alert with the rule's text, its figures, the exemptions considered, and what the subject
-    did: rows of published orders, trades or positions, marked ``exempt`` or not.
+    did: rows of published orders, trades or positions, marked ``exempt`` or not (``every``: all
+    of them, not the first ``SHOWN``), its history and dispositions.
 
-    Raises UnknownAlertError.
+    ``alert`` is None, and only history and dispositions are there, when it was withdrawn. Raises
+    UnknownAlertError.
     """
-    if not ALERT.fullmatch(alert_id):
+    if not ALERT_ID.fullmatch(alert_id):
         raise UnknownAlertError(alert_id)
     found = ask(f"SELECT * FROM gold.surveillance_alert WHERE alert_id = '{alert_id}'")
+    history = [vars(r) for r in _ledgers().read(ALERT, where={"alert_id": [alert_id]})]
+    done = [vars(r) for r in _ledgers().read(DISPOSITION, where={"alert_id": [alert_id]})]
     if not found:
-        raise UnknownAlertError(alert_id)
+        if not history:
+            raise UnknownAlertError(alert_id)
+        return {"alert": None, "history": history, "dispositions": done}
     alert = found[0]
     rule = rule_on(alert["rule_id"], alert["trade_date"])
     same = (
         f"trade_date = DATE '{alert['trade_date']}' AND rule_id = '{rule.rule_id}' AND "
-        f"subject_kind = '{alert['subject_kind']}' AND subject_id = {_quoted(alert['subject_id'])} "
-        f"AND contract_id = {_quoted(alert['contract_id'])}"
+        f"subject_kind = '{alert['subject_kind']}' AND subject_id = {quoted(alert['subject_id'])} "
+        f"AND contract_id = {quoted(alert['contract_id'])}"
     )
     acts = _acts(alert, rule)
     return {
@@ -123,9 +167,31 @@ def explain(alert_id: str) -> Row:
         "rule": rule.model_dump(mode="json"),
         "figures": ask(f"SELECT * FROM gold.surveillance_day WHERE {same}")[0],
         "exemptions": ask(f"SELECT * FROM gold.surveillance_exemption WHERE {same}"),
+        "earlier": _earlier(alert),
+        "table": SORTS[rule.metric][0],
         "acts_in_all": len(acts),
-        "acts": acts[:SHOWN],
+        "acts": acts if every else acts[:SHOWN],
+        "history": history,
+        "dispositions": done,
     }
+
+
+def _earlier(alert: Row) -> list[Row]:
+    """The earlier occurrences that the alert counts: dates, contracts and figures."""
+    return ask(
+        "SELECT trade_date, contract_id, figure, threshold FROM gold.surveillance_day "
+        f"WHERE rule_id = {quoted(alert['rule_id'])} AND result = 'REACHED' AND "
+        f"subject_kind = {quoted(alert['subject_kind'])} AND "
+        f"subject_id = {quoted(alert['subject_id'])} AND trade_date < "
+        f"DATE '{alert['trade_date']}' AND trade_date >= DATE '{_window_from(alert)}' "
+        "ORDER BY trade_date DESC, contract_id"
+    )
+
+
+def _window_from(alert: Row) -> date:
+    from pipelines.engine.calendar import TradingCalendar
+
+    return TradingCalendar.default().previous(alert["trade_date"], alert["window_days"])
 
 
 def _acts(alert: Row, rule: BookRule) -> list[Row]:
@@ -135,32 +201,67 @@ def _acts(alert: Row, rule: BookRule) -> list[Row]:
     contract = (
         f"exchange = '{rule.exchange}'"
         if alert["contract_id"] == "ALL"
-        else f"contract_id = {_quoted(alert['contract_id'])}"
+        else f"contract_id = {quoted(alert['contract_id'])}"
     )
-    clients = f"SELECT {_quoted(alert['subject_id'])}"
+    clients = f"SELECT {quoted(alert['subject_id'])}"
     if alert["subject_kind"] == "GROUP":
         clients = (
             f"SELECT client_id FROM silver.control_group WHERE group_id = "
-            f"{_quoted(alert['subject_id'])} AND known_to IS NULL AND valid_from <= "
+            f"{quoted(alert['subject_id'])} AND known_to IS NULL AND valid_from <= "
             f"DATE '{alert['trade_date']}' AND (valid_to IS NULL OR valid_to > "
             f"DATE '{alert['trade_date']}') AND status IN {GROUP_STATES!r}"
         )
     pair = ""
-    if rule.metric == "self_trades":
-        pair = "QUALIFY count(*) OVER (PARTITION BY trade_id) = 2"
     exempt = ["false"]
     exempt += ["hedge_flag = 'H'"] if "HEDGING" in rule.exemptions else []
     exempt += ["hedge_flag = 'M'"] if "MARKET_MAKING" in rule.exemptions else []
-    if table == "silver.order_event":
-        exempt += [f"order_type = '{kind}'" for kind in rule.exemptions if kind in ("FAK", "FOK")]
+    kinds = [f"'{kind}'" for kind in rule.exemptions if kind in ("FAK", "FOK")]
+    on = f"trade_date = DATE '{alert['trade_date']}'"
+    if table == "silver.order_event" and kinds:
+        exempt.append(f"order_type IN ({', '.join(kinds)})")
+    if rule.metric == "self_trades":
+        pair = "QUALIFY count(*) OVER (PARTITION BY trade_id) = 2"
+        # A trade is exempt when either leg is.
+        flags = " OR ".join(exempt)
+        exempt = [f"bool_or({flags}) OVER (PARTITION BY trade_id)"]
+        if kinds:
+            exempt.append(
+                f"trade_id IN (SELECT trade_id FROM silver.order_event WHERE {on} AND "
+                f"event_type = 'FILL' AND order_type IN ({', '.join(kinds)}))"
+            )
+    if "REPORTED" in rule.exemptions:
+        exempt.append(
+            "client_id IN (SELECT client_id FROM silver.client WHERE known_to IS NULL AND "
+            f"programme_reported AND valid_from <= DATE '{alert['trade_date']}' AND "
+            f"(valid_to IS NULL OR valid_to > DATE '{alert['trade_date']}'))"
+        )
     order = {"silver.trade": "trade_id, side", "silver.order_event": "event_id"}.get(
         table, "client_id, position_side"
     )
-    return ask(
-        f"SELECT *, {' OR '.join(exempt)} AS exempt FROM {table} WHERE trade_date = "
-        f"DATE '{alert['trade_date']}' AND {contract} AND client_id IN ({clients}) AND {which} "
-        f"{pair} ORDER BY {order}"
+    found = ask(
+        f"SELECT *, {' OR '.join(exempt)} AS exempt FROM {table} WHERE {on} "
+        f"AND {contract} AND client_id IN ({clients}) AND {which} {pair} ORDER BY {order}"
     )
+    return in_bursts(found, rule.burst_messages) if rule.burst_messages else found
+
+
+def in_bursts(acts: list[Row], least: int) -> list[Row]:
+    """The acts of busy windows (see ``pipelines.surveillance.bursts``): what the figure counts.
+
+    Exempt acts are left out first: they fill no window.
+    """
+    rows = sorted((a for a in acts if not a["exempt"]), key=lambda a: a["event_time"])
+    times = [row["event_time"] for row in rows]
+    kept: list[Row] = []
+    first = 0
+    while first < len(rows):
+        end = bisect_left(times, times[first] + timedelta(microseconds=SECOND))
+        if end - first >= least:
+            kept += rows[first:end]
+            first = end
+        else:
+            first += 1
+    return kept
 
 
 def what_if(rule_id: str, threshold: int, first: date, last: date) -> list[Row]:
@@ -183,5 +284,6 @@ def what_if(rule_id: str, threshold: int, first: date, last: date) -> list[Row]:
     )
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text as a SQL literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,18 +14,28 @@ COLUMNS = (
     "threshold_share", "result", "figure_upper", "missing_rows",
 )  # fmt: skip
 ALERTS = (
-    "trade_date", "alert_id", "rule_id", "subject_id", "contract_id", "figure", "threshold",
-    "earlier_occurrences", "next_measure",
+    "trade_date", "alert_id", "nature", "rule_id", "subject_id", "contract_id", "figure",
+    "threshold", "earlier_occurrences", "next_measure", "disposition", "changed_since", "notes",
 )  # fmt: skip
+EVERY = (
+    "trade_date", "alert_id", "state", "rule_id", "subject_id", "contract_id", "figure",
+    "threshold", "because", "ended_because", "disposition", "notes",
+)  # fmt: skip
+Alert = Annotated[str, typer.Argument(metavar="ALERT", help="An alert's id.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, or what was said; kept for good.")]
+By = Annotated[str, typer.Option("--by", metavar="PERSON", help="Who did it.")]
+At = Annotated[str, typer.Option("--at", metavar="TIME", help='Beijing: "2026-01-05 15:30".')]
 
 
 def register(app: typer.Typer) -> None:
     """Add ``surveil`` to the application."""
-    desk = typer.Typer(help="Surveillance: figures, alerts, thresholds.", no_args_is_help=True)
+    desk = typer.Typer(
+        help="Surveillance: figures, alerts, dispositions, thresholds.", no_args_is_help=True
+    )
     desk.command()(day)
     desk.command("list")(list_alerts)
-    desk.command()(explain)
-    desk.command()(whatif)
+    for command in (explain, note, close, pages, whatif):
+        desk.command()(command)
     app.add_typer(desk, name="surveil")
 
 
@@ -49,13 +59,20 @@ def list_alerts(
     dates: Annotated[
         str, typer.Option("--dates", metavar="A..B", help="Trade dates, both included.")
     ] = "1990-01-01..2100-01-01",
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what a correction changed or withdrew.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Alerts, newest first."""
+    """Alerts, newest first, with what was done about them."""
     from exlake import surveil
 
     first, last = parse_range(dates)
-    listing(surveil.alerts(first, last), ALERTS, title="Alerts", as_json=as_json)
+    if every:
+        rows = surveil.every_alert(first, last)
+        listing(rows, EVERY, title="Alerts, past states too", as_json=as_json)
+    else:
+        listing(surveil.alerts(first, last), ALERTS, title="Alerts", as_json=as_json)
 
 
 def explain(
@@ -68,6 +85,10 @@ def explain(
     found = surveil.explain(alert)
     if as_json:
         document(found)
+        return
+    if found["alert"] is None:
+        typer.echo(f"{found['history'][-1]['explanation_en']}\nWithdrawn.")
+        _life(found)
         return
     row, rule = found["alert"], found["rule"]
     for line in (
@@ -89,6 +110,80 @@ def explain(
     )  # fmt: skip
     title = f"What the subject did ({len(acts)} of {found['acts_in_all']})"
     listing(acts, [n for n in keep if n in names], title=title, as_json=False)
+    _life(found)
+
+
+def _life(found: dict[str, Any]) -> None:
+    """What became of an alert, and what was done about it."""
+    told = ("at", "event", "figure", "threshold", "because")
+    listing(found["history"], told, title="History (UTC)", as_json=False)
+    done = ("at", "kind", "person", "reason", "entered_by")
+    listing(found["dispositions"], done, title="Dispositions (UTC)", as_json=False)
+
+
+def note(alert: Alert, reason: Reason, by: By, at: At, as_json: AsJson = False) -> None:
+    """Write a remark on an alert; it stays open."""
+    _dispose(alert, "note", reason, by, at, as_json)
+
+
+def close(
+    alert: Alert,
+    as_: Annotated[str, typer.Option("--as", help="no_action, phoned, watch_list or escalated.")],
+    reason: Reason,
+    by: By,
+    at: At,
+    as_json: AsJson = False,
+) -> None:
+    """Close an alert with what was done; closing again adds to it, nothing is overwritten."""
+    from exlake.surveillance.dispositions import CLOSINGS
+
+    if as_ not in CLOSINGS:
+        raise typer.BadParameter(f"{as_!r} is not one of {', '.join(CLOSINGS)}")
+    _dispose(alert, as_, reason, by, at, as_json)
+
+
+def _dispose(alert: str, kind: str, reason: str, by: str, at: str, as_json: bool) -> None:
+    import getpass
+    from datetime import UTC, datetime
+
+    from exlake.lake import open_catalogue
+    from exlake.surveillance.dispositions import dispose
+    from exlake.surveillance.pages import refresh
+    from pipelines.engine.calendar import BEIJING
+    from pipelines.engine.ledgers import Ledgers
+
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:
+        raise typer.BadParameter(f'{at!r} is no time: write "2026-01-05 15:30"') from None
+    settings, _ = open_catalogue()
+    row = dispose(
+        Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds),
+        alert,
+        kind,
+        reason=reason,
+        person=by,
+        entered_by=getpass.getuser(),
+        at=when if when.tzinfo else when.replace(tzinfo=BEIJING),
+        now=datetime.now(UTC),
+    )
+    refresh(settings, row.interval)
+    done = ("alert_id", "kind", "at", "person", "reason", "entered_by")
+    listing([vars(row)], done, title="Recorded (UTC)", as_json=as_json)
+
+
+def pages(
+    dates: Annotated[str, typer.Option("--dates", metavar="A..B", help="Trade dates.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the offline pages of trade dates and their alerts."""
+    from exlake.lake import open_catalogue
+    from exlake.surveillance.pages import write_pages
+    from pipelines.engine.calendar import TradingCalendar
+
+    settings, _ = open_catalogue()
+    written = write_pages(settings, TradingCalendar.default().between(*parse_range(dates)))
+    listing([{"page": str(p)} for p in written], ("page",), title="Written", as_json=as_json)
 
 
 def whatif(

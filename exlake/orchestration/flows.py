@@ -161,6 +161,7 @@ def carry_out(
     from catalog.lineage import record_run
     from exlake.messages.outbox import tell_changes
     from exlake.reporting import write_report
+    from exlake.surveillance.history import record_alerts
     from pipelines.engine.run import run
 
     summary = run(
@@ -174,6 +175,7 @@ def carry_out(
         write_report(lake, summary, command)
         record_run(lake.settings, lake.catalogue, summary.run_id)
         tell_changes(lake, {interval for _, interval in summary.touched})
+        record_alerts(lake, {interval for _, interval in summary.touched})
     broken = sorted(summary.failures, key=lambda failure: not failure.transient)
     if broken:
         raise broken[0].error
@@ -264,6 +266,26 @@ def write_brief(trade_date: str) -> str:
     path = str(desk.put_brief(found))
     log.info("brief %s: %s (%s)", trade_date, path, found.state.state)
     return path
+
+
+def surveillance_pages(trade_date: str) -> dict[str, Any]:
+    """Record what became of alerts, then write the pages of the date and of those before it on
+    which something happened to one since their page was written."""
+    from exlake.lake import open_lake
+    from exlake.surveillance.history import record_alerts
+    from exlake.surveillance.pages import outdated, write_pages
+
+    lake = open_lake()
+    day = date.fromisoformat(trade_date)
+    since = max(lake.calendar.first_day, lake.calendar.previous(day, LOOK_BACK))
+    days = lake.calendar.between(since, day)
+    events = record_alerts(lake, {each.isoformat() for each in days})
+    if events:  # a run was killed before it could record them: readers get them too
+        publish_marts(trade_date)
+    pages = write_pages(lake.settings, {day, *outdated(lake.settings, lake.ledgers, days)})
+    for page in pages:
+        log.info("page %s", page)
+    return {"events": events, "pages": len(pages)}
 
 
 def judge_product(

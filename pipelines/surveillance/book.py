@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from contracts.errors import TerminalError
 from contracts.rule_book import BookRule, RuleBook
+from pipelines.engine.local import local_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -66,7 +67,7 @@ def measures_frame(
         for day in map(date.fromisoformat, inputs.intervals)
         for r in book.on(day)
     ]  # fmt: skip
-    return spark.createDataFrame(rows, MEASURE_COLUMNS)
+    return local_frame(spark, rows, MEASURE_COLUMNS)
 
 
 def _check(book: RuleBook, released: str) -> None:
@@ -80,7 +81,7 @@ def rules_frame(
     """One row per wanted trade date and rule in force on it. Raises RuleBookUnreleasedError."""
     _check(book, released)
     rows = [_row(day, rule) for day in map(date.fromisoformat, days) for rule in book.on(day)]
-    return spark.createDataFrame(rows, RULE_COLUMNS)
+    return local_frame(spark, rows, RULE_COLUMNS)
 
 
 def _row(day: date, rule: BookRule) -> tuple[object, ...]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipelines.engine.local import arrow_frame
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
@@ -37,11 +39,6 @@ FROM {gone} g LEFT JOIN {contract} k ON k.contract_id = g.contract_id
 GROUP BY ALL
 """
 """A row whose lots cannot be read could be of any size: a million stands for it."""
-
-COLUMNS = (
-    "name string, trade_date date, exchange string, contract_id string, client_id string, "
-    "kind string, rows bigint, lots bigint"
-)
 
 CELLS = """
 SELECT trade_date, exchange, if(metric = 'bursts', 'ALL', contract_id) AS contract_id,
@@ -71,7 +68,7 @@ def missing_rows(
     silver: Mapping[str, DataFrame],
     contract: DataFrame,
 ) -> DataFrame | None:
-    """Delivered rows that are not published, added up (columns ``COLUMNS``); None without any.
+    """Delivered rows that are not published, added up (see ``COLLECTED``); None without any.
 
     ``bronze`` and ``silver`` have the same names. ``exchange`` is null where no contract of that
     name is known, ``kind`` is the event type, offset or side as delivered. They are collected:
@@ -95,8 +92,8 @@ def missing_rows(
         text = text.replace("@SHORT@", ", ".join(sorted(map(_literal, short))) or "NULL")
         part = spark.sql(text, bronze=bronze[name], silver=silver[name])
         gone = part if gone is None else gone.unionByName(part)
-    rows = spark.sql(COLLECTED, gone=gone, contract=contract).collect()
-    return spark.createDataFrame([tuple(row) for row in rows], COLUMNS) if rows else None
+    rows = spark.sql(COLLECTED, gone=gone, contract=contract).toArrow()
+    return arrow_frame(spark, rows) if rows.num_rows else None
 
 
 def _literal(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contracts.rule_book import GROUP_STATES, load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, previous, same
+from pipelines.engine.local import arrow_frame, local_frame
 from pipelines.surveillance.book import BOOK_DIGEST, measures_frame
 from pipelines.surveillance.bursts import SECOND, starts_sql
 from pipelines.surveillance.counting import ON, OWN_ACT, OWN_CANCEL, ties
@@ -166,11 +167,11 @@ def surveillance_alert(inputs: Inputs) -> DataFrame:
     spark = inputs.spark
     rules = measures_frame(spark, load_rule_book(), inputs, released=BOOK_DIGEST)
     found = spark.sql(REACHED, day=inputs.read("gold.surveillance_day", "same"), rules=rules)
-    rows = found.collect()
-    if not rows:
+    rows = found.toArrow()
+    if not rows.num_rows:
         columns = ", ".join(f"`{c.name}` {c.type}" for c in inputs.contract.columns)
-        return spark.createDataFrame([], columns)
-    reached = spark.createDataFrame(rows, found.schema)
+        return local_frame(spark, (), columns)
+    reached = arrow_frame(spark, rows)
     events, groups = inputs.read("silver.order_event"), inputs.read("silver.control_group")
     tied = ties(spark, groups, inputs.read("silver.client"))
     subjects = spark.sql(SUBJECTS, reached=reached, control_group=groups, ties=tied)

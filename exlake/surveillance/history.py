@@ -1,0 +1,164 @@
+"""The history of alerts: an append-only ledger written when a date's alerts were published.
+
+``gold.surveillance_alert`` holds what stands now. What it said before, and what made it say
+something else, is recorded here: by comparing the table with the ledger's own last word per alert,
+date by date, so that recording twice records nothing, and a recording that a kill prevented is
+made up for by the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from contracts.rule_book import load_rule_book
+from exlake.surveillance.causes import DAY, causes
+from pipelines.engine.ledgers import ALERT, INTERVAL, period_of
+from pipelines.engine.rows import AlertRow
+
+if TYPE_CHECKING:
+    from pipelines.engine.ledgers import Ledgers
+    from pipelines.engine.rows import IntervalRow
+    from pipelines.engine.run import Lake
+    from pipelines.engine.settings import Settings
+
+PRODUCT = "gold.surveillance_alert"
+SAID = (
+    "rule_id", "rule_version", "nature", "subject_kind", "subject_id", "contract_id", "figure",
+    "threshold", "evidence_count", "next_measure", "next_measure_zh", "explanation_en",
+    "explanation_zh",
+)  # fmt: skip
+"""What an alert says: a change of any of it supersedes the alert."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One state of an alert that stood for a while; ``state`` is a code of ``alert_state``."""
+
+    row: AlertRow
+    state: str
+    ended_by: AlertRow | None = None
+
+
+def record_alerts(lake: Lake, intervals: Iterable[str]) -> int:
+    """``record`` for a lake, now; dates only."""
+    days = [interval for interval in intervals if interval[:1].isdigit()]
+    return record(lake.settings, lake.ledgers, days, datetime.now(UTC)) if days else 0
+
+
+def record(settings: Settings, ledgers: Ledgers, intervals: Iterable[str], now: datetime) -> int:
+    """Compare the published alerts of these dates with the ledger; how many events were appended.
+
+    Reads the dates' alerts (a few rows) and the ledgers' months of these dates; no Spark.
+    """
+    days = sorted(set(intervals))
+    periods = {period_of(day) for day in days}
+    rows = ledgers.read(INTERVAL, periods=periods, where={"product": [PRODUCT, DAY]})
+    standing: dict[tuple[str, str], IntervalRow] = {
+        (row.product, row.interval): row for row in rows if row.readable
+    }
+    counted: dict[str, list[IntervalRow]] = {}
+    for row in rows:
+        if row.product == DAY and row.readable:
+            counted.setdefault(row.interval, []).append(row)
+    last = last_of(ledgers.read(ALERT, periods=periods))
+    events: list[AlertRow] = []
+    for day in days:
+        alert, figures = standing.get((PRODUCT, day)), standing.get((DAY, day))
+        if alert is None or figures is None:
+            continue
+        known = {i: row for i, row in last.items() if row.interval == day}
+        found = changes(known, _published(settings, day, alert), day, figures.batch_id, now)
+        events += [replace(e, because=_why(ledgers, e, known, counted[day])) for e in found]
+    ledgers.append((ALERT, events))
+    return len(events)
+
+
+def changes(
+    known: Mapping[str, AlertRow], alerts: Iterable[Mapping[str, Any]], day: str, batch_id: str,
+    now: datetime,
+) -> list[AlertRow]:  # fmt: skip
+    """Events that lead from the last known rows of a date's alerts to the published ones."""
+    events: list[AlertRow] = []
+    event: Literal["raised", "changed", "withdrawn", "restored"]
+    seen = set()
+    for alert in sorted(alerts, key=lambda a: str(a["alert_id"])):
+        alert_id = str(alert["alert_id"])
+        seen.add(alert_id)
+        said = {name: alert[name] for name in SAID}
+        before = known.get(alert_id)
+        if before is None:
+            event = "raised"
+        elif before.event == "withdrawn":
+            event = "restored"
+        elif any(getattr(before, name) != value for name, value in said.items()):
+            event = "changed"
+        else:
+            continue
+        events.append(
+            AlertRow(
+                alert_id=alert_id, interval=day, event=event, at=now, batch_id=batch_id, **said
+            )
+        )
+    for alert_id, before in sorted(known.items()):
+        if alert_id not in seen and before.event != "withdrawn":
+            events.append(replace(before, event="withdrawn", at=now, batch_id=batch_id, because=()))
+    return events
+
+
+def last_of(rows: Iterable[AlertRow]) -> dict[str, AlertRow]:
+    """The newest event of each alert."""
+    return {row.alert_id: row for row in sorted(rows, key=lambda r: r.sequence)}
+
+
+def versions(rows: Iterable[AlertRow]) -> list[Version]:
+    """Every state of the alerts, oldest first: the last one stands or was withdrawn."""
+    by_alert: dict[str, list[AlertRow]] = {}
+    for row in sorted(rows, key=lambda r: r.sequence):
+        by_alert.setdefault(row.alert_id, []).append(row)
+    found = []
+    for events in by_alert.values():
+        for row, after in zip(events, [*events[1:], None], strict=True):
+            if row.event == "withdrawn":
+                continue
+            if after is None:
+                found.append(Version(row, "CURRENT"))
+            else:
+                state = "WITHDRAWN" if after.event == "withdrawn" else "SUPERSEDED"
+                found.append(Version(row, state, after))
+    return found
+
+
+def _why(
+    ledgers: Ledgers, event: AlertRow, known: Mapping[str, AlertRow], counted: list[IntervalRow]
+) -> tuple[str, ...]:
+    """What lies between the batch of the alert's last event (or the one before) and this one."""
+    before = known.get(event.alert_id)
+    batches = list({row.batch_id: row for row in counted}.values())
+    current = next(row for row in batches if row.batch_id == event.batch_id)
+    if before is not None:
+        earlier = next((row for row in batches if row.batch_id == before.batch_id), None)
+    else:
+        place = batches.index(current)
+        earlier = batches[place - 1] if place else None
+    return causes(ledgers, earlier, current, metric=_metrics()[event.rule_id])
+
+
+@cache
+def _metrics() -> dict[str, str]:
+    """Rule -> what it counts."""
+    return {rule.rule_id: rule.metric for rule in load_rule_book().rules}
+
+
+def _published(settings: Settings, day: str, row: IntervalRow) -> list[dict[str, Any]]:
+    """A date's alerts as the table holds them."""
+    from deltalake import DeltaTable
+
+    table = DeltaTable(str(settings.table(PRODUCT)), version=row.delta_version)
+    frame = table.to_pyarrow_table(partitions=[("trade_date", "=", day)])
+    alerts: list[dict[str, Any]] = frame.to_pylist()
+    assert all(alert["trade_date"] == date.fromisoformat(day) for alert in alerts)
+    return alerts

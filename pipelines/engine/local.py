@@ -1,0 +1,35 @@
+"""A few rows of our own as a frame, without starting Python workers.
+
+``createDataFrame`` over a list sends the rows through Python worker processes each time they are
+read; over an Arrow table they are part of the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+
+def local_frame(spark: SparkSession, rows: Iterable[tuple[Any, ...]], columns: str) -> DataFrame:
+    """``rows`` as a frame with ``columns`` (DDL, such as ``a int, b array<string>``)."""
+    import pyarrow as pa
+    from pyspark.sql.pandas.types import to_arrow_schema
+    from pyspark.sql.types import StructType
+
+    struct = StructType.fromDDL(columns)
+    assert isinstance(struct, StructType)
+    schema = to_arrow_schema(struct)
+    found = list(rows)
+    arrays = [
+        pa.array([row[place] for row in found], field.type) for place, field in enumerate(schema)
+    ]
+    return arrow_frame(spark, pa.Table.from_arrays(arrays, schema=schema))
+
+
+def arrow_frame(spark: SparkSession, table: pa.Table) -> DataFrame:
+    """An Arrow table as a frame: what ``DataFrame.toArrow`` collected becomes local."""
+    return spark.createDataFrame(table)
