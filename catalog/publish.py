@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from catalog import earlier
+from catalog.alerts import alert_tables
 from catalog.audience import pick, products_of
 from catalog.build import Content, create_table, replace_intervals, writing
 from catalog.causes import Causes
@@ -183,6 +184,11 @@ def _publish(
     seen = states_digest(states, tuple(plans))
     if mine := [str(w) for w in excused if w.product in plans]:
         seen = digest([seen, mine])
+    told, told_digest = alert_tables(
+        Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds), plans
+    )
+    if told:
+        seen = digest([seen, told_digest])
     last = None if force else read_sidecar(target)
     if last and (last.shape, last.states, last.versions) == (shape, seen, versions):
         at = datetime.fromisoformat(last.published_at)
@@ -208,6 +214,7 @@ def _publish(
             tables = meta_tables(edition, published, states, catalogue)
             tables += (waived_table(excused, plans),)
             compared = Seen(standing, edition, plans, parts, version)
+            tables += told
             tables += change_tables(_changes(connection, target, compared, causes))
             write_meta(connection, tables)
         _swap(draft, target)

@@ -194,10 +194,8 @@ def _window_from(alert: Row) -> date:
     return TradingCalendar.default().previous(alert["trade_date"], alert["window_days"])
 
 
-def _acts(alert: Row, rule: BookRule) -> list[Row]:
-    table, which = SORTS[rule.metric]
-    if rule.metric == "large_cancels":
-        which += f" AND lots >= {rule.min_lots}"
+def _of_subject(alert: Row, rule: BookRule) -> str:
+    """SQL condition: rows of the subject's clients in the alert's contract, on its date."""
     contract = (
         f"exchange = '{rule.exchange}'"
         if alert["contract_id"] == "ALL"
@@ -211,6 +209,27 @@ def _acts(alert: Row, rule: BookRule) -> list[Row]:
             f"DATE '{alert['trade_date']}' AND (valid_to IS NULL OR valid_to > "
             f"DATE '{alert['trade_date']}') AND status IN {GROUP_STATES!r}"
         )
+    on = f"trade_date = DATE '{alert['trade_date']}'"
+    return f"{on} AND {contract} AND client_id IN ({clients})"
+
+
+def beside(alert: Row, limit: int) -> tuple[str, int, list[Row]]:
+    """What else the subject did there: its trades, or its orders where trades are counted; the
+    table, how many rows there are, and the first ``limit`` of them."""
+    rule = rule_on(alert["rule_id"], alert["trade_date"])
+    counted, _ = SORTS[rule.metric]
+    table, order = ("silver.trade", "trade_time, trade_id, side")
+    if counted == table:
+        table, order = ("silver.order_event", "event_time, event_id")
+    here = f"FROM {table} WHERE {_of_subject(alert, rule)}"
+    rows = ask(f"SELECT *, false AS exempt {here} ORDER BY {order} LIMIT {limit}")
+    return table, int(ask(f"SELECT count(*) AS n {here}")[0]["n"]), rows
+
+
+def _acts(alert: Row, rule: BookRule) -> list[Row]:
+    table, which = SORTS[rule.metric]
+    if rule.metric == "large_cancels":
+        which += f" AND lots >= {rule.min_lots}"
     pair = ""
     exempt = ["false"]
     exempt += ["hedge_flag = 'H'"] if "HEDGING" in rule.exemptions else []
@@ -239,8 +258,8 @@ def _acts(alert: Row, rule: BookRule) -> list[Row]:
         table, "client_id, position_side"
     )
     found = ask(
-        f"SELECT *, {' OR '.join(exempt)} AS exempt FROM {table} WHERE {on} "
-        f"AND {contract} AND client_id IN ({clients}) AND {which} {pair} ORDER BY {order}"
+        f"SELECT *, {' OR '.join(exempt)} AS exempt FROM {table} WHERE "
+        f"{_of_subject(alert, rule)} AND {which} {pair} ORDER BY {order}"
     )
     return in_bursts(found, rule.burst_messages) if rule.burst_messages else found
 

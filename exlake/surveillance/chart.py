@@ -66,8 +66,10 @@ def price_chart(bars: Sequence[Bar], marks: Sequence[Mark]) -> Markup:
         parts.append(
             Markup(
                 '<line x1="{0}" x2="{1}" y1="{2}" y2="{2}" stroke="#dde3ea"/>'
-                '<text x="{3}" y="{4}" text-anchor="end">{5:.10g}</text>'
-            ).format(LEFT, WIDTH - RIGHT, y(level), LEFT - 6, y(level) + 4, level.normalize())
+                '<text x="{3}" y="{4}" text-anchor="end">{5}</text>'
+            ).format(
+                LEFT, WIDTH - RIGHT, y(level), LEFT - 6, y(level) + 4, f"{level.normalize():f}"
+            )
         )
     for n in range(0, len(bars), max(len(bars) // LABELS, 1)):
         parts.append(

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TerminalError
-from exlake.surveillance.history import last_of, versions
 from pipelines.engine.ledgers import ALERT, DISPOSITION
 from pipelines.engine.rows import AlertRow, DispositionRow
+from pipelines.surveillance.alert_life import last_of, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

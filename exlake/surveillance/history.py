@@ -9,7 +9,7 @@ made up for by the next one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +18,7 @@ from contracts.rule_book import load_rule_book
 from exlake.surveillance.causes import DAY, causes
 from pipelines.engine.ledgers import ALERT, INTERVAL, period_of
 from pipelines.engine.rows import AlertRow
+from pipelines.surveillance.alert_life import last_of
 
 if TYPE_CHECKING:
     from pipelines.engine.ledgers import Ledgers
@@ -32,15 +33,6 @@ SAID = (
     "explanation_zh",
 )  # fmt: skip
 """What an alert says: a change of any of it supersedes the alert."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """One state of an alert that stood for a while; ``state`` is a code of ``alert_state``."""
-
-    row: AlertRow
-    state: str
-    ended_by: AlertRow | None = None
 
 
 def record_alerts(lake: Lake, intervals: Iterable[str]) -> int:
@@ -107,29 +99,6 @@ def changes(
         if alert_id not in seen and before.event != "withdrawn":
             events.append(replace(before, event="withdrawn", at=now, batch_id=batch_id, because=()))
     return events
-
-
-def last_of(rows: Iterable[AlertRow]) -> dict[str, AlertRow]:
-    """The newest event of each alert."""
-    return {row.alert_id: row for row in sorted(rows, key=lambda r: r.sequence)}
-
-
-def versions(rows: Iterable[AlertRow]) -> list[Version]:
-    """Every state of the alerts, oldest first: the last one stands or was withdrawn."""
-    by_alert: dict[str, list[AlertRow]] = {}
-    for row in sorted(rows, key=lambda r: r.sequence):
-        by_alert.setdefault(row.alert_id, []).append(row)
-    found = []
-    for events in by_alert.values():
-        for row, after in zip(events, [*events[1:], None], strict=True):
-            if row.event == "withdrawn":
-                continue
-            if after is None:
-                found.append(Version(row, "CURRENT"))
-            else:
-                state = "WITHDRAWN" if after.event == "withdrawn" else "SUPERSEDED"
-                found.append(Version(row, state, after))
-    return found
 
 
 def _why(

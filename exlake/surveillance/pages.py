@@ -76,7 +76,7 @@ POSITION_COLUMNS = (
     Column("lots", "手数", "lots", True), Column("exempt", "豁免", "exempt"),
 )  # fmt: skip
 SHOWN = {
-    "silver.order_event": ("orders", "报单与撤单", "Orders and cancellations", ORDER_COLUMNS),
+    "silver.order_event": ("orders", "报单事件", "Order events", ORDER_COLUMNS),
     "silver.trade": ("trades", "成交", "Trades", TRADE_COLUMNS),
     "silver.position": ("positions", "持仓", "Positions", POSITION_COLUMNS),
 }
@@ -201,15 +201,21 @@ def alert_page(day: date, alert_id: str) -> str:
 
 
 def _tables(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    key, zh, en, columns = SHOWN[found["table"]]
+    """What was counted, then what else the subject did in the contract."""
+    other, in_all, rows = surveil.beside(found["alert"], MOST_ROWS)
+    return [
+        _listed(found["table"], found["acts_in_all"], found["acts"][:MOST_ROWS]),
+        _listed(other, in_all, rows),
+    ]
+
+
+def _listed(table: str, in_all: int, acts: list[surveil.Row]) -> dict[str, Any]:
+    key, zh, en, columns = SHOWN[table]
     rows = [
         {"exempt": act["exempt"], "cells": [_cell(act, column) for column in columns]}
-        for act in found["acts"][:MOST_ROWS]
+        for act in acts
     ]
-    return [
-        {"id": key, "zh": zh, "en": en, "columns": columns, "rows": rows,
-         "in_all": found["acts_in_all"]}
-    ]  # fmt: skip
+    return {"id": key, "zh": zh, "en": en, "columns": columns, "rows": rows, "in_all": in_all}
 
 
 def _cell(act: Mapping[str, Any], column: Column) -> str:
