@@ -1,8 +1,7 @@
 """What runs: the functions that the command line and the DAGs both call.
 
-Flows are what contracts name (``flow``): reference, trading_day, external, marts, sentiment,
-surveillance. Trade dates are ISO text. Nothing heavy is imported before a function needs it,
-because Airflow reads this module each time it reads a DAG file.
+Flows are what contracts name (``flow``). Trade dates are ISO text. Nothing heavy is imported before
+a function needs it, because Airflow reads this module each time it reads a DAG file.
 """
 
 from __future__ import annotations
@@ -269,23 +268,10 @@ def write_brief(trade_date: str) -> str:
 
 
 def surveillance_pages(trade_date: str) -> dict[str, Any]:
-    """Record what became of alerts, then write the pages of the date and of those before it on
-    which something happened to one since their page was written."""
-    from exlake.lake import open_lake
-    from exlake.surveillance.history import record_alerts
-    from exlake.surveillance.pages import outdated, write_pages
+    """Record what became of alerts and write the pages (``exlake.surveillance.daily``)."""
+    from exlake.surveillance.daily import write_daily
 
-    lake = open_lake()
-    day = date.fromisoformat(trade_date)
-    since = max(lake.calendar.first_day, lake.calendar.previous(day, LOOK_BACK))
-    days = lake.calendar.between(since, day)
-    events = record_alerts(lake, {each.isoformat() for each in days})
-    if events:  # a run was killed before it could record them: readers get them too
-        publish_marts(trade_date)
-    pages = write_pages(lake.settings, {day, *outdated(lake.settings, lake.ledgers, days)})
-    for page in pages:
-        log.info("page %s", page)
-    return {"events": events, "pages": len(pages)}
+    return write_daily(date.fromisoformat(trade_date), LOOK_BACK)
 
 
 def judge_product(

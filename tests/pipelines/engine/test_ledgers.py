@@ -19,6 +19,7 @@ from pipelines.engine.ledgers import (
     DECISION,
     DELIVERY,
     DISPOSITION,
+    EXPORT,
     INCIDENT,
     INTERVAL,
     LEDGERS,
@@ -33,6 +34,7 @@ from pipelines.engine.rows import (
     Change,
     DecisionRow,
     DispositionRow,
+    ExportRow,
     IncidentRow,
     IntervalRow,
     LineageRow,
@@ -93,6 +95,10 @@ ROWS: dict[Any, Any] = {
     MESSAGE: MessageRow(
         message_id="m", kind="blocked", channel="log", event="queued", at=NOW, body="拦截\n",
         changes=(Change("silver.trade", DAY, "blocked", 1),),
+    ),
+    EXPORT: ExportRow(
+        person="ana", audience="analyst", query="SELECT 1", rows=1, file="a.csv", bytes=2,
+        sha256="x", at=NOW, state="published",
     ),
     ALERT: AlertRow(
         alert_id="A1", interval=DAY, event="changed", rule_id="SHFE.self_trade", rule_version=1,
