@@ -8,17 +8,18 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from datetime import date, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from contracts.errors import TerminalError
-from contracts.rule_book import GROUP_STATES
+from contracts.rule_book import GROUP_STATES, load_rule_book
 from exlake.surveillance.dispositions import UnknownAlertError, desk
 from pipelines.engine.ledgers import ALERT, DISPOSITION
 from pipelines.surveillance.bursts import SECOND
 from pipelines.surveillance.counting import OWN_ACT, OWN_CANCEL
 
 if TYPE_CHECKING:
-    from contracts.rule_book import BookRule
+    from contracts.rule_book import BookRule, RuleBook
     from pipelines.engine.ledgers import Ledgers
     from pipelines.engine.rows import DispositionRow
 
@@ -128,13 +129,16 @@ def _months(first: date, last: date) -> list[str] | None:
 
 def rule_on(rule_id: str, on: date) -> BookRule:
     """The version of a rule in force on a date. Raises UnknownBookRuleError."""
-    from contracts.rule_book import load_rule_book
-
-    book = load_rule_book()
+    book = _book()
     for rule in book.on(on):
         if rule.rule_id == rule_id:
             return rule
     raise UnknownBookRuleError(rule_id, tuple(sorted({r.rule_id for r in book.on(on)})))
+
+
+@cache
+def _book() -> RuleBook:
+    return load_rule_book()
 
 
 def explain(alert_id: str, *, every: bool = False) -> Row:

@@ -153,10 +153,7 @@ def run_products(
 def carry_out(
     lake: Lake, *, command: str, say: Callable[[str], None], **request: Any
 ) -> RunSummary:
-    """Run, then write the run's report and lineage and tell what changed.
-
-    Raises what broke, when everything is done.
-    """
+    """Run; report, lineage, alerts' history, messages. Raises what broke, when all is done."""
     from catalog.lineage import record_run
     from exlake.messages.outbox import tell_changes
     from exlake.reporting import write_report
@@ -250,8 +247,7 @@ def publish_marts(trade_date: str) -> dict[str, Any]:
     from exlake.lake import open_catalogue
 
     settings, catalogue = open_catalogue()
-    run_id = f"publish-{trade_date}"
-    found = publish(settings, catalogue, on_progress=log.debug, run_id=run_id)
+    found = publish(settings, catalogue, on_progress=log.debug, run_id=f"publish-{trade_date}")
     for each in found:
         log.info("%s %s: %s", each.outcome, each.audience, each.path)
     return {each.audience: each.outcome for each in found}
@@ -268,7 +264,7 @@ def write_brief(trade_date: str) -> str:
 
 
 def surveillance_pages(trade_date: str) -> dict[str, Any]:
-    """Record what became of alerts and write the pages (``exlake.surveillance.daily``)."""
+    """Record what became of alerts and write the pages."""
     from exlake.surveillance.daily import write_daily
 
     return write_daily(date.fromisoformat(trade_date), LOOK_BACK)

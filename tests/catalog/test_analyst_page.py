@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,12 +16,15 @@ import pytest
 from deltalake import write_deltalake
 
 from catalog.audience import products_of
+from catalog.errors import QueryRefusedError
 from catalog.masking import mask_plan
 from catalog.publish import publish, published_path
 from catalog.query import run_query
 from contracts.catalogue import Catalogue
 from contracts.load import load_catalogue
 from contracts.model import Column, Contract
+from pipelines.engine.ledgers import ALERT, DISPOSITION, Ledgers
+from pipelines.engine.rows import AlertRow, DispositionRow
 from pipelines.engine.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "analyst.md"
@@ -28,6 +32,7 @@ BLOCK = re.compile(r"```sql\n-- name: (\w+)\n(.*?)```", re.S)
 QUESTIONS = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
 EMPTY = {"what_is_not_clean", "what_changed"}
 """Questions that a first, clean publication answers with nothing."""
+SURVEILLANCE = dict(BLOCK.findall(PAGE.with_name("surveillance.md").read_text(encoding="utf-8")))
 DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 SECRET = "TOPSECRET"
 
@@ -92,6 +97,21 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
             pa.Table.from_pylist(rows, schema=schema),
             partition_by=[contract.interval_column] if contract.interval_column else None,
         )
+    at = datetime(2026, 1, 6, 11, tzinfo=UTC)
+    raised = AlertRow(
+        alert_id="alert_id1", interval=str(DAYS[0]), event="raised", rule_id="SHFE.self_trade",
+        rule_version=1, nature="ABNORMAL", subject_kind="CLIENT", subject_id=SECRET,
+        contract_id="cu2605", figure=5, threshold=5, evidence_count=5, next_measure="call",
+        next_measure_zh="电话", explanation_en="e", explanation_zh="说明", at=at, batch_id="b",
+    )  # fmt: skip
+    withdrawn = replace(raised, event="withdrawn", because=("delivery trade-2",))
+    called = DispositionRow(
+        alert_id="alert_id1", interval=str(DAYS[0]), kind="phoned", reason="r", person="ana",
+        at=at, recorded_at=at, entered_by="ana",
+    )  # fmt: skip
+    Ledgers(settings.ops, settings.locks).append(
+        (ALERT, [raised, withdrawn]), (DISPOSITION, [called])
+    )
     publish(settings, catalogue, now=datetime(2026, 1, 6, 12, tzinfo=UTC))
     return settings
 
@@ -112,6 +132,20 @@ def test_every_question_of_the_page_is_answered(published: Settings, name: str) 
     assert answer.columns
     if name not in EMPTY:
         assert answer.rows
+
+
+@pytest.mark.parametrize("name", SURVEILLANCE)
+def test_every_question_of_the_surveillance_page_is_answered(
+    published: Settings, name: str
+) -> None:
+    """Promise: docs/surveillance.md's SQL runs on the surveillance file, and finds rows; of past
+    alerts and dispositions the analysts' file has nothing."""
+    answer = run_query(published, load_catalogue(), SURVEILLANCE[name], audience="surveillance")
+    assert answer.rows
+    if name == "what_corrections_did":
+        assert answer.rows[0][-1] == "delivery trade-2"
+        with pytest.raises(QueryRefusedError):
+            run_query(published, load_catalogue(), SURVEILLANCE[name])
 
 
 def test_no_real_contract_leaks(published: Settings) -> None:
