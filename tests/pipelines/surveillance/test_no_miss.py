@@ -13,7 +13,8 @@ from naive import count, findings
 
 pytestmark = [pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(5000)]
 ROOT = Path(__file__).resolve().parents[3]
-DAY = date(2026, 1, 5)
+DAYS = (date(2026, 1, 5), date(2026, 1, 6))
+"""The second has an alert."""
 RULES = (
     "self_trade", "frequent_cancel", "large_cancel", "intraday_open", "large_trader",
     "programme_report",
@@ -43,21 +44,21 @@ def compare(home: Path, day: date) -> tuple[int, int]:
 
 
 def test_no_miss_and_no_false_alarm(tmp_path: Path) -> None:
-    """Promise: over a simulated day every figure and every alert is that of the naive counter."""
+    """Promise: over simulated days every figure and every alert is that of the naive counter."""
     environment = os.environ | {
         "EXLAKE_HOME": str(tmp_path), "EXLAKE_MASTER": "local[2]", "EXLAKE_DRIVER_MEMORY": "1g",
         "EXLAKE_JVM_COMPILER": "quick",
     }  # fmt: skip
     steps = (
-        ("simulate", "--dates", f"{DAY}..{DAY}", "--scale", "small", "--seed", "7"),
+        ("simulate", "--dates", f"{DAYS[0]}..{DAYS[-1]}", "--scale", "small", "--seed", "7"),
         ("land",),
-        ("run", "--dates", f"{DAY}..{DAY}"),
+        ("run", "--dates", f"{DAYS[0]}..{DAYS[-1]}"),
     )
     for step in steps:
         subprocess.run(
             [sys.executable, "-m", "exlake.cli", *step],
             cwd=ROOT, env=environment, timeout=2400, check=False,
         )  # fmt: skip
-    figures, alerts = compare(tmp_path, DAY)
-    assert figures > 1000
-    assert alerts > 0
+    found = [compare(tmp_path, day) for day in DAYS]
+    assert all(figures > 1000 for figures, _ in found)
+    assert sum(alerts for _, alerts in found) > 0
