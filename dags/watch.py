@@ -8,8 +8,9 @@ of each product, on the trading calendar) with what the ledgers show.
 **Schedule (exchange time, Asia/Shanghai).** Monday to Friday, quarter past every hour from 17:15 to
 23:15.
 
-**Steps.** `report` lists, for the last trade dates, every product that is past its due time and has
-not been published, and what it waits for; it is red when there is any.
+**Steps.** `report` writes the pages anew, tells what changed since (log, mail, webhook; once a day
+the digest: docs/steward.md) and lists, for the last trade dates, every product that is past its due
+time and has not been published, and what it waits for; it is red when there is any.
 
 **When it fails.** That is its message. The log has one line per late product: *not delivered* (call
 the sender), *not run* (the DAG did not start: trigger it with `trade_date`), *blocked* or *held*

@@ -5,21 +5,21 @@ Nothing is judged here, and Spark is not started. Held intervals stand under wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+from catalog.states import interval_states
 from exlake.steward.explaining import Explanation, explain
 from pipelines.engine.delivery import Delivery, unanswered
 from pipelines.engine.incidents import incidents_of
 from pipelines.engine.lateness import HISTORY
 from pipelines.engine.ledgers import DELIVERY, INCIDENT
+from pipelines.engine.state import State, load_records
 from quality.board import Board, OpenIncident, Review, Trouble, TroubleState, Turn
 
 if TYPE_CHECKING:
-    from catalog.status import StatusRow
     from pipelines.engine.run import Lake
-    from pipelines.engine.state import State
 
 SHOWN = 40
 """Troubles and reviews in full; the rest is counted."""
@@ -39,11 +39,11 @@ def board_of(lake: Lake, now: datetime | None = None, *, late: bool = True) -> B
     ``late`` asks for the calendar's part too; a run's own page does without it.
     """
     moment = now or datetime.now(UTC)
-    state = lake.state()
+    state = load_records(lake.ledgers)
     roots, lost = _roots(state)
     deliveries = lake.ledgers.read(DELIVERY)
     refused = _refused(lake, deliveries)
-    absent = _late(lake, deliveries, moment) if late else []
+    absent = _late(lake, state, deliveries, moment) if late else []
     troubles = [
         *(_trouble(explain(lake, p, i, state)) for p, i in roots[:SHOWN]),
         *(_lost(lake, root, held) for root, held in lost.items()),
@@ -147,10 +147,9 @@ def _refused(lake: Lake, deliveries: Sequence[Delivery]) -> list[Trouble]:
     return found
 
 
-def _late(lake: Lake, deliveries: Iterable[Delivery], now: datetime) -> list[Trouble]:
-    from catalog.status import status
-
-    rows: Sequence[StatusRow] = status(lake.settings, lake.catalogue, now=now)
+def _late(lake: Lake, state: State, deliveries: Sequence[Delivery], now: datetime) -> list[Trouble]:
+    recorded = [r.latest for of in state.records.values() for r in of.values()]
+    rows = interval_states(lake.catalogue.contracts, recorded, lake.calendar, now)
     dates = sorted({d.interval for d in deliveries if d.interval[:1].isdigit()})[-DATES:]
     recent = {*dates, *(r.interval for r in rows if r.late_by and r.late_by < HISTORY)}
     landed = {(d.dataset, d.interval) for d in deliveries if d.status == "landed"}

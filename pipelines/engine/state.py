@@ -145,6 +145,15 @@ def load_state(ledgers: Ledgers, graph: Graph, periods: Sequence[str] | None = N
     )
 
 
+def load_records(ledgers: Ledgers) -> State:
+    """The state without deliveries and schemas: what became of every interval, and decisions.
+
+    For whoever looks and does not plan: it reads two ledgers instead of three and no table.
+    """
+    state = State().with_rows(_standing(ledgers, None))
+    return replace(state, decisions=tuple(ledgers.read(DECISION)))
+
+
 def _schemas(home: Path, graph: Graph, state: State) -> dict[str, Columns]:
     """Stored columns of the products whose contract promises others by now (seldom any)."""
     found = {}
