@@ -37,9 +37,9 @@ SQL = """SELECT client_id AS "客户", '00010001' AS id, '1234567890123456' AS l
 
 @pytest.fixture
 def published(lake: TinyLake) -> TinyLake:
-    """The tiny lake, published for both audiences; one interval of it is not clean."""
+    """The tiny lake, published for analysts; one interval of it is not clean."""
     lake.record("silver.trade", "2026-01-06", "quarantine", built=7, accepted=6, quarantined=1)
-    publish(lake.settings, lake.catalogue, now=NOW)
+    publish(lake.settings, lake.catalogue, "analyst", now=NOW)
     return lake
 
 
@@ -181,6 +181,7 @@ def test_every_export_is_logged_before_it_is_there(
     published: TinyLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Audience, person, query, rows, file and publication; without a log there is no file."""
+    publish(published.settings, published.catalogue, "surveillance", now=NOW)
     export(published, SQL, tmp_path / "x.xlsx", audience="surveillance")
     [row] = published.ledgers.read(EXPORT)
     assert (row.person, row.audience, row.query, row.rows) == ("张三", "surveillance", SQL, 3)
