@@ -8,7 +8,7 @@ DATA ?= ../shared/data
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: ## make .venv, find or install Java, fetch the Delta jars (says size first; quick when done)
+setup: ## make .venv, find or install Java, fetch the Delta jars and charts (says size first; quick when done)
 	@sh setup/setup.sh
 
 demo: setup ## simulate three trade dates, run the real DAGs over them, show the outcome

@@ -17,7 +17,9 @@ from contracts.model import Column, Contract, Format, Read, Rule
 from contracts.sql_guard import SqlRefusedError, guard, outputs, unknown_columns
 
 Violation = tuple[str, str, str]
-FLOWS = ("reference", "trading_day", "external", "marts", "sentiment", "surveillance")
+FLOWS = (
+    "reference", "trading_day", "external", "marts", "sentiment", "surveillance", "members",
+)  # fmt: skip
 STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")

@@ -19,6 +19,7 @@ from exlake.commands import (
     decide,
     incidents,
     look,
+    members,
     messages,
     news,
     operate,
@@ -52,6 +53,7 @@ decide.register(app, look.register(app))
 serve.register(app)
 surveil.register(app)
 news.register(app)
+members.register(app)
 why.register(app)
 incidents.register(app)
 messages.register(app)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from pipelines.engine.settings import Settings
 
-CHAIN = ("reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance")
+CHAIN = (
+    "reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance",
+    "members",
+)  # fmt: skip
 """The DAGs in the order in which the scheduler would start them for one trade date."""
 
 

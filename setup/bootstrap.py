@@ -1,8 +1,8 @@
 """Set up everything exlake needs, from the standard library alone.
 
 Makes ``.venv`` from the hashed lock, finds or installs a JDK (17 or 21), and fetches
-the two Delta jars by locked checksum. Running it again when all is in place only
-checks: under a second, no network. Exit code 0: ready; 1: something a person must do.
+the two Delta jars and the chart library by locked checksum. Running it again when all is in place
+only checks: under a second, no network. Exit code 0: ready; 1: something a person must do.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class SparkLostError(TransientError):
 
 
 def _class_path(folder: Path) -> str:
-    jars = sorted(folder.glob("*.jar"))
+    jars = [jar for jar in sorted(folder.glob("*.jar")) if not jar.name.startswith("echarts-")]
     if not any(jar.name.startswith("delta-spark") for jar in jars):
         raise MissingJarsError(folder)
     return ":".join(str(jar) for jar in jars)

@@ -31,6 +31,7 @@ def test_every_flow_has_its_file() -> None:
         "external",
         "maintenance",
         "marts",
+        "members",
         "publish",
         "sentiment",
         "surveillance",

@@ -18,7 +18,10 @@ import pytest
 pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(2100)]
 ROOT = Path(__file__).resolve().parents[2]
 DATES = ("2026-01-05", "2026-01-06")
-CHAIN = ("reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance")
+CHAIN = (
+    "reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance",
+    "members",
+)  # fmt: skip
 PATIENCE = 1800.0
 
 

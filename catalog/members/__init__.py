@@ -1,0 +1,1 @@
+"""Member profiles for readers: questions to a published file, evidence queries, pages."""

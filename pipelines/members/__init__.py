@@ -1,0 +1,1 @@
+"""Member profiles: tags of every member and date, and the profile made of them."""
