@@ -8,8 +8,8 @@ profile made of them, and publishes both.
 compliance tags count its cases. `surveillance` itself follows `marts`.
 
 **Steps.** `trade_date` takes the parameter, else the partition key. `build` builds, judges and
-publishes gold. `publish` brings the audience files up to date. `verdict` is red when the gate
-blocked or held something.
+publishes gold. `publish` brings the audience files up to date, `pages` writes the league table
+and a page per member. `verdict` is red when the gate blocked or held something.
 
 **When it fails.**
 
@@ -51,10 +51,15 @@ with DAG(
         """Tags and profiles to the audiences' files."""
         return flows.publish_marts(day)
 
+    @task
+    def pages(day: str) -> str:
+        """The league table and a page per member, offline."""
+        return flows.member_pages(day)
+
     @task(retries=0)
     def verdict(day: str) -> None:
         """Red when something of this date is blocked or held."""
         flows.confirm("members", day)
 
     day = trade_date()
-    build(day) >> publish(day) >> verdict(day)
+    build(day) >> publish(day) >> pages(day) >> verdict(day)

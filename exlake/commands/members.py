@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,16 +134,8 @@ def pages(
     as_json: AsJson = False,
 ) -> None:
     """Write the league table and a page per member, to be opened offline."""
-    from catalog.charts import chart_files
-    from catalog.members.pages import write_pages
+    from exlake.member_pages import put_pages
 
     desk, on = _desk(audience, day)
-    folder = to or desk.settings.home / "reports" / "members" / on.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
-    made = write_pages(desk, on)
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    for name, data in chart_files(desk.settings.jars).items():
-        (folder / name).write_bytes(data)
-    row = {"date": on.isoformat(), "pages": len(made), "index": str(folder / "index.html")}
-    listing([row], ("date", "pages", "index"), title="Pages", as_json=as_json)
+    written = put_pages(desk, on, to)
+    listing([asdict(written)], ("date", "pages", "index"), title="Pages", as_json=as_json)

@@ -270,6 +270,22 @@ def surveillance_pages(trade_date: str) -> dict[str, Any]:
     return write_daily(date.fromisoformat(trade_date), LOOK_BACK)
 
 
+def member_pages(trade_date: str) -> str:
+    """Write the league table and the members' pages of a date; the table's path, empty when no
+    profile of the date is published (``confirm`` says why)."""
+    from catalog.members.asking import Desk, UnknownMemberError
+    from exlake.lake import open_catalogue
+    from exlake.member_pages import put_pages
+
+    try:
+        written = put_pages(Desk(*open_catalogue()), date.fromisoformat(trade_date))
+    except UnknownMemberError as error:
+        log.info("%s", error)
+        return ""
+    log.info("members %s: %d pages, %s", trade_date, written.pages, written.index)
+    return str(written.index)
+
+
 def judge_product(
     product: str, dates: tuple[date, date], on_progress: Callable[[str], None] = log.info
 ) -> list[dict[str, Any]]:
