@@ -171,7 +171,7 @@ def test_the_morning(page: Page, shell: Shell) -> None:
     assert "trade.volume.settled" in blocked
     assert "报送方" in refused
     page.get_by_text("被隔离的行待查看").click()
-    assert page.get_by_text("silver.order_event").is_visible()
+    assert page.get_by_text("silver.order_event", exact=True).is_visible()
     incidents = shell.rows("incidents")
     assert {"trade.volume.settled", "order_event.price.tick", "order_event.client.known"} <= {
         i["rule"] for i in incidents
