@@ -76,6 +76,15 @@ def day(on: date, *, near: bool = True) -> list[Row]:
     )
 
 
+def state(on: date) -> str:
+    """The state of a date's figures (see ``_meta.interval``), ``not published`` without any."""
+    found = ask(
+        "SELECT state FROM _meta.interval WHERE product = 'gold.surveillance_day' "
+        f"AND interval = '{on}'"
+    )
+    return str(found[0]["state"]) if found else "not published"
+
+
 def alerts(first: date, last: date) -> list[Row]:
     """Published alerts of a range of trade dates, newest first, with what stands in the ledgers:
     ``disposition`` (the newest closing), ``notes`` (how many there are), ``changed_since``."""
@@ -111,10 +120,10 @@ def _standing(alert_id: str, standing: dict[str, Row], of: Dispositions) -> Row:
 
 
 def _ledgers() -> Ledgers:
-    from exlake.lake import open_catalogue
     from pipelines.engine.ledgers import Ledgers
+    from pipelines.engine.settings import load_settings
 
-    settings, _ = open_catalogue()
+    settings = load_settings()
     return Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
 
 

@@ -52,7 +52,9 @@ def day(
     except ValueError:
         raise typer.BadParameter(f"{date!r} is no date: write 2026-01-05") from None
     rows = surveil.day(on, near=not every)
-    listing(rows, COLUMNS, title=f"Surveillance {on}", as_json=as_json)
+    state = surveil.state(on)
+    empty = f"Surveillance {on}: nothing reached, near or undecided; the figures are {state}."
+    listing(rows, COLUMNS, title=f"Surveillance {on} ({state})", as_json=as_json, empty=empty)
 
 
 def list_alerts(

@@ -148,14 +148,10 @@ def day_page(day: date, alerts: list[surveil.Row], past: list[surveil.Row]) -> s
         f"count(*) FILTER (result = 'UNDECIDED') AS undecided {here} AND contract_id <> 'ALL' "
         "GROUP BY contract_id ORDER BY missing_rows DESC, contract_id"
     )
-    states = surveil.ask(
-        "SELECT state FROM _meta.interval WHERE product = 'gold.surveillance_day' "
-        f"AND interval = '{day}'"
-    )
     return _render(
         "day.html.j2",
         day=day,
-        state=states[0]["state"] if states else "not published",
+        state=surveil.state(day),
         counts=[
             (row["result"], row["n"])
             for row in surveil.ask(f"SELECT result, count(*) AS n {here} GROUP BY 1 ORDER BY 1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from contracts.errors import TerminalError
@@ -26,7 +26,7 @@ RULE_COLUMNS = (
     "on_date date, rule_id string, rule_version int, rule_confidence string, "
     "rule_exchange string, rule_metric string, op string, fixed bigint, threshold_from string, "
     "by_commodity map<string,bigint>, "
-    "phase string, exemptions array<string>"
+    "phase string, exemptions array<string>, this_month string, next_month string"
 )
 
 
@@ -85,11 +85,12 @@ def rules_frame(
 
 
 def _row(day: date, rule: BookRule) -> tuple[object, ...]:
+    following = day.replace(day=28) + timedelta(days=4)
     by_commodity = None if rule.thresholds is None else dict(rule.thresholds)
     return (
         day, rule.rule_id, rule.version, rule.source.confidence, rule.exchange, rule.metric,
         rule.op, rule.threshold, rule.threshold_from, by_commodity, rule.phase,
-        list(rule.exemptions),
+        list(rule.exemptions), f"{day:%Y%m}", f"{following:%Y%m}",
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.rule_book import GROUP_STATES, RuleBook
+from pipelines.engine.local import arrow_frame
 from pipelines.surveillance.book import parameter_sql
 from pipelines.surveillance.bursts import count_sql
 
@@ -182,12 +183,11 @@ def cells(
     )
     if missing is not None:
         acts = acts.unionByName(missing)
-    own = spark.sql(OWN_TRADES, pairs=spark.sql(PAIRS, trade=trade), ties=ties)
+    own = spark.sql(OWN_TRADES, pairs=spark.sql(PAIRS, trade=trade), ties=ties).toArrow()
     moments = spark.sql(MOMENTS.replace("@BURST@", burst), order_event=order_event, ties=ties)
     every = spark.sql(OF_SUBJECTS, acts=acts, ties=ties)
-    for more in (
-        spark.sql(SELF_TRADES, own=own, order_event=order_event),
-        spark.sql(BURSTS.replace("@BURST@", burst), moments=moments),
-    ):
-        every = every.unionByName(more)
+    every = every.unionByName(spark.sql(BURSTS.replace("@BURST@", burst), moments=moments))
+    if own.num_rows:  # few enough to collect: trades of a subject with itself
+        self_trades = spark.sql(SELF_TRADES, own=arrow_frame(spark, own), order_event=order_event)
+        every = every.unionByName(self_trades)
     return every.select(*CELL)

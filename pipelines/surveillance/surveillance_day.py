@@ -36,36 +36,48 @@ LEFT JOIN {commodity} o ON o.commodity_id = k.commodity_id AND c.trade_date >= o
 JOIN {rules} r ON r.on_date = c.trade_date AND r.rule_exchange = c.exchange
   AND r.rule_metric = c.metric
   AND r.phase IN ('ALL', CASE
-    WHEN k.delivery_month <= date_format(c.trade_date, 'yyyyMM') THEN 'DELIVERY'
-    WHEN k.delivery_month = date_format(add_months(c.trade_date, 1), 'yyyyMM') THEN 'MONTH_BEFORE'
+    WHEN k.delivery_month <= r.this_month THEN 'DELIVERY'
+    WHEN k.delivery_month = r.next_month THEN 'MONTH_BEFORE'
     WHEN k.delivery_month IS NOT NULL THEN 'GENERAL' END)
 """
 
-SIDES = """
+SUMS = {
+    "figure": "if(missing OR exemption IS NOT NULL, 0L, amount)",
+    "exempt_hedging": "if(exemption = 'HEDGING', amount, 0L)",
+    "exempt_market_making": "if(exemption = 'MARKET_MAKING', amount, 0L)",
+    "exempt_fak": "if(exemption = 'FAK', amount, 0L)",
+    "exempt_fok": "if(exemption = 'FOK', amount, 0L)",
+    "exempt_reported": "if(exemption = 'REPORTED', amount, 0L)",
+    "filled": "filled",
+}
+UPPER = "if(missing OR exemption IS NULL, amount, 0L)"
+
+
+def sides_sql() -> str:
+    """SQL over ``{ruled}``: sums per rule, subject and contract, of the greater side.
+
+    Only positions have sides; everything else stands on one, and the other is all zero.
+    """
+    short = "side = 'S'"
+
+    def sums(which: str) -> str:
+        parts = (f"sum(if({which}, {sql}, 0L)) AS {name}" for name, sql in SUMS.items())
+        return f"struct({', '.join(parts)})"
+
+    return f"""
 SELECT trade_date, exchange, rule_id, rule_version, rule_confidence, subject_kind, subject_id,
-  contract_id, commodity_id, phase AS contract_phase, metric, op, threshold, side,
-  sum(if(missing OR exemption IS NOT NULL, 0L, amount)) AS figure,
-  sum(if(exemption = 'HEDGING', amount, 0L)) AS exempt_hedging,
-  sum(if(exemption = 'MARKET_MAKING', amount, 0L)) AS exempt_market_making,
-  sum(if(exemption = 'FAK', amount, 0L)) AS exempt_fak,
-  sum(if(exemption = 'FOK', amount, 0L)) AS exempt_fok,
-  sum(if(exemption = 'REPORTED', amount, 0L)) AS exempt_reported,
-  sum(if(missing OR exemption IS NULL, amount, 0L)) AS upper,
-  sum(filled) AS filled
-FROM {ruled} GROUP BY ALL
+  contract_id, commodity_id, phase AS contract_phase, metric, op, threshold,
+  greatest({sums(f"NOT {short}")}, {sums(short)}) AS f,
+  greatest(sum(if({short}, 0L, {UPPER})), sum(if({short}, {UPPER}, 0L))) AS figure_upper
+FROM {{ruled}} GROUP BY ALL
 """
+
 
 DAY = """
 WITH larger AS (
-  SELECT trade_date, exchange, rule_id, rule_version, rule_confidence, subject_kind, subject_id,
-    contract_id, commodity_id, contract_phase, metric, threshold,
-    threshold + if(op = '>', 1, 0) AS reached_from,
-    max(struct(figure, exempt_hedging, exempt_market_making, exempt_fak, exempt_fok,
-      exempt_reported, filled)) AS f,
-    max(upper) AS figure_upper
-  FROM {sides} GROUP BY ALL
+  SELECT *, threshold + if(op = '>', 1, 0) AS reached_from FROM {sides}
 ), lone AS (
-  SELECT /*+ BROADCAST(m) */ l.*, f.*,
+  SELECT /*+ BROADCAST(m) */ l.*, l.f.*,
     coalesce(if(l.contract_id = 'ALL', m.in_all, m.placed[l.contract_id]), 0L) AS missing_rows,
     coalesce(m.unplaced, 0L) AS unplaced_rows
   FROM larger l LEFT JOIN {missing} m ON m.trade_date = l.trade_date
@@ -127,7 +139,7 @@ def surveillance_day(inputs: Inputs) -> DataFrame:
     ruled = spark.sql(RULED, cells=counted, rules=rules, contract=contract, commodity=commodity)
     day = spark.sql(
         DAY.replace("@FEE@", fee_sql(book)).replace("@NEAR@", NEAR),
-        sides=spark.sql(SIDES, ruled=ruled),
+        sides=spark.sql(sides_sql(), ruled=ruled),
         missing=missing_counts(spark, missing),
     )
     return day.select(*[column.name for column in inputs.contract.columns])
