@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from exlake.printing import AsJson, document, listing
 if TYPE_CHECKING:
     from datetime import date
 
-    from catalog.members.asking import Desk
+    from catalog.members.asking import Desk, Row
 
 LEAGUE = (
     "volume_rank", "member_id", "short_name", "member_type", "size_class", "traded_lots",
@@ -49,12 +50,20 @@ def _desk(audience: str, day: str | None) -> tuple[Desk, date]:
         raise typer.BadParameter(f"{day!r} is no date: write 2026-01-05") from None
 
 
+def _plain(rows: list[Row]) -> list[Row]:
+    """Decimals without trailing zeros, for people."""
+    from catalog.members.pages import number
+
+    return [{k: number(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in rows]
+
+
 def list_members(
     day: Day = None, audience: Audience = "surveillance", as_json: AsJson = False
 ) -> None:
     """League table of a trade date, the largest member first."""
     desk, on = _desk(audience, day)
-    listing(desk.league(on), LEAGUE, title=f"Members {on}", as_json=as_json)
+    rows = desk.league(on)
+    listing(rows if as_json else _plain(rows), LEAGUE, title=f"Members {on}", as_json=as_json)
 
 
 def show(
@@ -92,10 +101,11 @@ def show(
             f"{t.id} {profile[t.id.replace('.', '_') + '_z']}" for t in catalogue.parts(score)
         )
         typer.echo(f"{score} score {profile[score + '_score']} = mean of {parts}")
-    listing(named, TAGS, title="Tags", as_json=False)
+    listing(_plain(named), TAGS, title="Tags", as_json=False)
 
 
 def _evidence(desk: Desk, tag: Any, member: str, on: date, rows: list[Any]) -> dict[str, Any]:
+    from catalog.errors import QueryRefusedError
     from catalog.members import evidence
 
     [row] = [r for r in rows if r["tag_id"] == tag.id]
@@ -106,7 +116,11 @@ def _evidence(desk: Desk, tag: Any, member: str, on: date, rows: list[Any]) -> d
     }
     answers = {}
     for name, sql in queries.items():
-        found = desk.ask(sql)
+        try:
+            found = desk.ask(sql)
+        except QueryRefusedError:
+            answers[name] = f"nothing: it reads what audience {desk.audience} does not get"
+            continue
         answers[name] = next(iter(found[0].values())) if found else None
     return {"tag": tag.model_dump(exclude={"value", "per", "evidence"}), "row": row,
             "queries": queries, "answers": answers}  # fmt: skip
