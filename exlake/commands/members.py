@@ -114,7 +114,7 @@ def _evidence(desk: Desk, tag: Any, member: str, on: date, rows: list[Any]) -> d
         "percentile": evidence.percentile_query(tag.id, member, on),
         "trend": evidence.trend_query(tag.id, member, on),
     }
-    answers = {}
+    answers: dict[str, Any] = {}
     for name, sql in queries.items():
         try:
             found = desk.ask(sql)
