@@ -111,6 +111,7 @@ def client_money(
     board: Board,
     people: People,
     positions: Book,
+    message_fee: NDArray[np.int64],
     prev_balance: NDArray[np.int64] | None,
     prev_margin: NDArray[np.int64] | None,
 ) -> tuple[Funds, BankTransfers, tuple[FundFlow, ...]]:
@@ -147,6 +148,7 @@ def client_money(
         close_profit=total(positions.close_profit),
         holding_profit=total(positions.holding_profit),
         fee=total(positions.fee),
+        message_fee=message_fee,
         delivery_payment=total(positions.delivery_payment),
         margin=margin,
     )

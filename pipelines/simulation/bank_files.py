@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.simulation.bank import BankTransfers
 from pipelines.simulation.board import Board
@@ -45,8 +46,10 @@ def bank_transfer_table(board: Board, paid: BankTransfers, people: People) -> pa
     )
 
 
-def client_fund_table(board: Board, funds: Funds, people: People, *, first_day: bool) -> pa.Table:
-    """Return one row per client whose account is open."""
+def client_fund_table(
+    board: Board, funds: Funds, messages: NDArray[np.int64], people: People, *, first_day: bool
+) -> pa.Table:
+    """Return one row per client whose account is open; ``messages`` counts what it sent."""
     open_now = np.flatnonzero(people.opened <= board.trade_date.toordinal())
     rows = len(open_now)
     columns = {
@@ -56,21 +59,28 @@ def client_fund_table(board: Board, funds: Funds, people: People, *, first_day: 
         "prev_balance": hundredths(funds.prev[open_now]),
     }
     for name in (
-        "deposit", "withdrawal", "close_profit", "holding_profit", "fee", "delivery_payment",
-        "balance", "margin",
+        "deposit", "withdrawal", "close_profit", "holding_profit", "fee", "message_fee",
+        "delivery_payment", "balance", "margin",
     ):  # fmt: skip
         columns[name] = hundredths(getattr(funds, name)[open_now])
     columns["available"] = hundredths((funds.balance - funds.margin)[open_now])
+    columns["message_count"] = whole(messages[open_now])
     columns["opening_declared"] = whole(np.full(rows, int(first_day)))
     return table(columns)
 
 
 def bank_deliveries(
-    board: Board, paid: BankTransfers, funds: Funds, people: People, *, first_day: bool
+    board: Board,
+    paid: BankTransfers,
+    funds: Funds,
+    messages: NDArray[np.int64],
+    people: People,
+    *,
+    first_day: bool,
 ) -> list[Outgoing]:
     """Return the payments and the funds of clients."""
     at = board.trade_date
-    money = client_fund_table(board, funds, people, first_day=first_day)
+    money = client_fund_table(board, funds, messages, people, first_day=first_day)
     payments = bank_transfer_table(board, paid, people)
     return [
         table_delivery("clearing", "bank_transfer", at, payments, "16:00"),

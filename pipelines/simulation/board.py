@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from math import ceil, floor
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +16,30 @@ from pipelines.simulation.clock import Sessions, sessions
 from pipelines.simulation.commodity import Commodity, commodities_on
 from pipelines.simulation.listing import FuturesContract, listed_contracts
 
+_WIDER: Final = {1: Decimal("0.03"), 2: Decimal("0.05")}
+"""What a limit grows by after one and after two dates at it (SHFE risk rules, generally known)."""
+
+
+def limit_rate(commodity: Commodity, streak: int) -> Decimal:
+    """Return the price limit as a fraction of the previous settlement price.
+
+    ``streak`` counts the dates in a row a contract closed at one limit, signed. After the third
+    the positions are reduced by force, and the limit is the ordinary one again.
+    """
+    return commodity.price_limit_rate + _WIDER.get(abs(streak) % 3, Decimal(0))
+
 
 @dataclass(frozen=True)
 class Quote:
-    """What a contract brings from the day before; prices in ticks, close 0 when it never traded."""
+    """What a contract brings from the day before; prices in ticks, close 0 when it never traded.
+
+    ``streak`` counts the dates in a row it closed at one price limit, signed.
+    """
 
     settle: int
     close: int
     open_interest: int
+    streak: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,10 +80,10 @@ def make_board(trade_date: date, quotes: Mapping[str, Quote]) -> Board:
     of_commodity, settle, close, interest, low, high, maturity = [], [], [], [], [], [], []
     for index, commodity in enumerate(commodities):
         reference = round(commodity.reference_price / commodity.tick_size)
-        rate = float(commodity.price_limit_rate)
         for number, contract in enumerate(listed_contracts(commodity, trade_date)):
             quote = quotes.get(contract.contract_id, Quote(reference, 0, 0))
             reference = quote.settle
+            rate = float(limit_rate(commodity, quote.streak))
             contracts.append(contract)
             of_commodity.append(index)
             settle.append(quote.settle)

@@ -17,6 +17,7 @@ from pipelines.simulation.board import Board
 from pipelines.simulation.clearing import Book
 from pipelines.simulation.market import MarketDay
 from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT, HEDGE, MARKET_MAKING
+from pipelines.simulation.patterns import CAMOUFLAGE
 from pipelines.simulation.people import People
 from pipelines.simulation.scene import Case
 
@@ -33,6 +34,7 @@ def staged_records(
     records = []
     for case in cases:
         rows = np.flatnonzero(orders.label == case.label)
+        hiding = np.flatnonzero(orders.label == case.label + CAMOUFLAGE)
         among = np.flatnonzero((buy == case.label) & (sell == case.label))
         detail = {
             k: str(people.client_id[v]) if k in ("loser", "winner") else v
@@ -46,6 +48,7 @@ def staged_records(
                 "clients": [str(people.client_id[c]) for c in dict.fromkeys(case.clients)],
                 "contracts": [board.contracts[c].contract_id for c in case.contracts],
                 "order_ids": [int(n) for n in np.sort(day.number[rows])],
+                "camouflage_order_ids": [int(n) for n in np.sort(day.number[hiding])],
                 "matched_trade_ids": [int(t) + 1 for t in among],
                 "matched_lots": int(trades.lots[among].sum()),
                 **detail,

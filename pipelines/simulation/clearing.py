@@ -9,18 +9,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipelines.simulation.board import Board
+from pipelines.simulation.board import Board, limit_rate
 from pipelines.simulation.holdings import NOTHING_HELD, Held
 from pipelines.simulation.market import MarketDay
 from pipelines.simulation.orders import ACCOUNTS_PER_CLIENT, HEDGE
 
 FEE_SCALE = 10_000_000
 MARGIN_SCALE = 1_000_000
+_ABOVE_LIMIT: Final = Decimal("0.02")
+"""After a limit day margins are at least the next date's limit and this (SHFE risk rules, generally
+known)."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Margin rates of the date's settlement per contract, in millionths of the value."""
+
+    spec: NDArray[np.int64]
+    hedge: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,22 @@ def settlement_prices(board: Board, stats: NDArray[np.int64]) -> NDArray[np.int6
     return settle
 
 
+def margin_rates(board: Board, streak: NDArray[np.int8]) -> Margins:
+    """Return the date's margin rates: the commodity's, raised where the next limit is wider."""
+    specs = [board.commodities[i] for i in board.commodity]
+    raised = [
+        limit_rate(c, int(n)) + _ABOVE_LIMIT if abs(int(n)) % 3 else Decimal(0)
+        for c, n in zip(specs, streak, strict=True)
+    ]
+    pairs = list(zip(specs, raised, strict=True))
+    return Margins(
+        spec=np.array([int(max(c.spec_margin_rate, r) * MARGIN_SCALE) for c, r in pairs], np.int64),
+        hedge=np.array(
+            [int(max(c.hedge_margin_rate, r) * MARGIN_SCALE) for c, r in pairs], np.int64
+        ),
+    )
+
+
 def make_legs(board: Board, day: MarketDay) -> Legs:
     """Return both legs of each trade with their fees."""
     trades, orders = day.trades, day.orders
@@ -134,6 +162,7 @@ def clear(
     held: Held,
     legs: Legs,
     settle: NDArray[np.int64],
+    margins: Margins,
     clients: int,
     transfers: Held | None = None,
     forced: Forced | None = None,
@@ -194,10 +223,12 @@ def clear(
     lots = lots - leaving[:, 2] - leaving[:, 3]
     payment = -sign * leaving[:, 2] * settle[contract] * value
     hedged = account % ACCOUNTS_PER_CLIENT == HEDGE
-    specs = [board.commodities[i] for i in board.commodity]
-    spec = np.array([int(c.spec_margin_rate * MARGIN_SCALE) for c in specs], np.int64)[contract]
-    soft = np.array([int(c.hedge_margin_rate * MARGIN_SCALE) for c in specs], np.int64)[contract]
-    margin = lots * settle[contract] * value * np.where(hedged, soft, spec)
+    margin = (
+        lots
+        * settle[contract]
+        * value
+        * np.where(hedged, margins.hedge[contract], margins.spec[contract])
+    )
     return Book(
         contract=contract,
         account=account,

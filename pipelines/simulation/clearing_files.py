@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board
-from pipelines.simulation.clearing import Book
+from pipelines.simulation.clearing import MARGIN_SCALE, Book, Margins
 from pipelines.simulation.deliveries import (
     Outgoing,
     constant,
@@ -29,7 +29,7 @@ _MILLION_CENTS = 100_000_000
 
 @dataclass(frozen=True)
 class Funds:
-    """Member funds of a date in 0.01 CNY, by member index."""
+    """Funds of a date in 0.01 CNY, by member or client index; ``fee`` is that of trades."""
 
     prev: NDArray[np.int64]
     deposit: NDArray[np.int64]
@@ -37,23 +37,26 @@ class Funds:
     close_profit: NDArray[np.int64]
     holding_profit: NDArray[np.int64]
     fee: NDArray[np.int64]
+    message_fee: NDArray[np.int64]
     delivery_payment: NDArray[np.int64]
     margin: NDArray[np.int64]
 
     @property
     def balance(self) -> NDArray[np.int64]:
-        """What each member has at the end of the date."""
-        gained = self.close_profit + self.holding_profit - self.fee + self.delivery_payment
+        """What each has at the end of the date."""
+        charged = self.fee + self.message_fee
+        gained = self.close_profit + self.holding_profit - charged + self.delivery_payment
         return self.prev + self.deposit - self.withdrawal + gained
 
 
 def member_funds(
     positions: Book,
     people: People,
+    message_fee: NDArray[np.int64],
     prev_balance: NDArray[np.int64] | None,
     prev_margin: NDArray[np.int64] | None,
 ) -> Funds:
-    """Return each member's funds.
+    """Return each member's funds; ``message_fee`` is each client's, charged through its member.
 
     On the first day the balances are declared: 1.4 times the margin plus five million yuan.
     Later a member whose free funds fell below 15 % of yesterday's margin deposits up to 40 %,
@@ -69,6 +72,8 @@ def member_funds(
 
     margin = total(positions.margin)
     zero = np.zeros(members, np.int64)
+    messages = zero.copy()
+    np.add.at(messages, people.member, message_fee)
     deposit, withdrawal = zero, zero
     if prev_balance is None or prev_margin is None:
         prev = (margin * 14 // 10 // 1_000_000) * 1_000_000 + 5 * _MILLION_CENTS
@@ -87,6 +92,7 @@ def member_funds(
         close_profit=total(positions.close_profit),
         holding_profit=total(positions.holding_profit),
         fee=total(positions.fee),
+        message_fee=messages,
         delivery_payment=total(positions.delivery_payment),
         margin=margin,
     )
@@ -96,14 +102,15 @@ def member_funds(
 
 
 def settlement_table(
-    board: Board, day: MarketDay, settle: NDArray[np.int64], open_interest: NDArray[np.int64]
+    board: Board,
+    day: MarketDay,
+    settle: NDArray[np.int64],
+    margins: Margins,
+    open_interest: NDArray[np.int64],
 ) -> pa.Table:
     """Return one row per contract; prices of the day are empty when nothing traded."""
     stats, tick, rows = day.stats, board.hundredths, len(board)
     idle = stats[:, 4] == 0
-    specs = [board.commodities[i] for i in board.commodity]
-    spec = np.array([int(c.spec_margin_rate * 10_000) for c in specs])
-    soft = np.array([int(c.hedge_margin_rate * 10_000) for c in specs])
     return table(
         {
             "trade_date": constant(f"{board.trade_date:%Y%m%d}", rows),
@@ -122,8 +129,8 @@ def settlement_table(
             "turnover": hundredths(stats[:, 5] * board.cents),
             "open_interest_lots": whole(open_interest),
             "prev_open_interest_lots": whole(board.prev_open_interest),
-            "spec_margin_rate": _rate(spec),
-            "hedge_margin_rate": _rate(soft),
+            "spec_margin_rate": _rate(margins.spec),
+            "hedge_margin_rate": _rate(margins.hedge),
         }
     )
 
@@ -169,6 +176,7 @@ def member_fund_table(board: Board, funds: Funds, people: People, *, first_day: 
             "close_profit": hundredths(funds.close_profit),
             "holding_profit": hundredths(funds.holding_profit),
             "fee": hundredths(funds.fee),
+            "message_fee": hundredths(funds.message_fee),
             "delivery_payment": hundredths(funds.delivery_payment),
             "balance": hundredths(funds.balance),
             "margin": hundredths(funds.margin),
@@ -184,6 +192,7 @@ def clearing_deliveries(
     positions: Book,
     funds: Funds,
     settle: NDArray[np.int64],
+    margins: Margins,
     open_interest: NDArray[np.int64],
     people: People,
     *,
@@ -191,7 +200,7 @@ def clearing_deliveries(
 ) -> list[Outgoing]:
     """Return the clearing system's three files of the date."""
     at = board.trade_date
-    prices = settlement_table(board, day, settle, open_interest)
+    prices = settlement_table(board, day, settle, margins, open_interest)
     held = position_table(board, positions, people, first_day=first_day)
     money = member_fund_table(board, funds, people, first_day=first_day)
     return [
@@ -201,5 +210,5 @@ def clearing_deliveries(
     ]
 
 
-def _rate(ten_thousandths: NDArray[np.int64]) -> pa.Array:
-    return pa.array([f"{value / 10_000:.4f}" for value in ten_thousandths])
+def _rate(millionths: NDArray[np.int64]) -> pa.Array:
+    return pa.array([f"{value / MARGIN_SCALE:.4f}" for value in millionths])

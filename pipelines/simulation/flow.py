@@ -144,7 +144,7 @@ def draw_orders(
 
     lean = np.tanh(rng.normal(0.0, 0.35, people.clients))[client]
     side = (rng.random(count) > 0.5 + 0.3 * lean).astype(np.int8)
-    lots = _lots(rng, _MEDIAN_LOTS[kind])
+    lots = order_lots(rng, _MEDIAN_LOTS[kind])
     side = np.where(closer, 1 - held.side[from_row], side).astype(np.int8)
     lots = np.where(closer, np.minimum(lots, held.lots[from_row]), lots).astype(np.int32)
     ending = _near_end(board)[contract]
@@ -329,13 +329,18 @@ def _times(
         roots = np.repeat(np.ceil(own * (1.0 - _CHILD_SHARE)).astype(np.int64), own)
         place = np.arange(number) - first
         parent = first + (rng.random(number) ** 2.0 * roots).astype(np.int64)
-        delay = np.minimum(rng.pareto(0.42, number) * 0.0006, 60.0) * SECOND
-        at = np.where(place < roots, at, at[parent] + delay.astype(np.int64))
+        at = np.where(place < roots, at, at[parent] + delays(rng, number))
         at = np.minimum(at, day.trading_time - 1)
         trading.append(at)
         clock.append(day.clock(at))
         bound.append(np.full(number, day.trading_time, np.int64))
     return np.concatenate(trading), np.concatenate(clock), np.concatenate(bound)
+
+
+def delays(rng: np.random.Generator, number: int) -> NDArray[np.int64]:
+    """Return how long after the order it follows each of so many orders comes."""
+    after = np.minimum(rng.pareto(0.42, number) * 0.0006, 60.0) * SECOND
+    return after.astype(np.int64)
 
 
 def _session_times(rng: np.random.Generator, day: Sessions, number: int) -> NDArray[np.int64]:
@@ -365,7 +370,7 @@ def _auction_time(
     return opens + (rng.random(len(contract)) * 239 * SECOND).astype(np.int64)
 
 
-def _lots(rng: np.random.Generator, median: NDArray[np.float64]) -> NDArray[np.int32]:
+def order_lots(rng: np.random.Generator, median: NDArray[np.float64]) -> NDArray[np.int32]:
     """Order sizes: log-normal with a fat tail, people like round numbers, at most 500."""
     lots = median * np.exp(rng.normal(0.0, 1.15, len(median)))
     lots = np.maximum(np.round(lots), 1)

@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 TIES: Final = ("TERMINAL", "PHONE", "PLACER", "FUNDS", "COPY", "POSITIONS")
 _RELATION: Final = {"PLACER": "PLACER", "FUNDS": "FUND", "PHONE": "FAMILY", "TERMINAL": "AGENT"}
 
+_LARGE: Final[tuple[tuple[int, dict[int, int]], ...]] = (
+    (10_000, {7: 40, 11: 22, 23: 12}),
+    (3_000, {7: 40}),
+    (0, {}),
+)
+"""The large groups of a world with at least so many clients: number of the group, its size."""
+_SHARES: Final = ((10_000, (0.88, 0.962)), (3_000, (0.975, 0.994)), (0, (0.86, 0.955)))
+"""Share of groups with two clients, and with two or three; the others have four to six."""
+
 
 @dataclass(frozen=True)
 class ControlGroup:
     """Clients that belong together, or only seem to (``kind`` says which).
 
     ``kind`` is CONTROL or a look-alike's name; ``ties`` say what the clients share; ``lag`` is
-    the mean delay in microseconds of copied orders, ``camouflage`` the share of its followers'
-    orders that are not copies; ``strength`` runs from 0 (hardly visible) to 1 (blatant).
+    the mean delay in microseconds of copied orders; ``strength`` runs from 0 (hardly visible) to 1
+    (blatant): the weaker, the fewer of its orders are copied, the later and the less alike.
     """
 
     group_id: str
@@ -45,7 +54,8 @@ def draw_groups(
     """Draw control groups: about a tenth of the clients, mean size 2.0 to 2.4.
 
     The sizes follow the monthly circulars (39 groups / 82 clients in 2019-01 to 397 / 800 in
-    2024-11): nearly all pairs, a thin tail up to 40 where the world is large enough.
+    2024-11): nearly all pairs, a thin tail up to 40 where the world is large enough; the fewer
+    groups a world has beside those, the fewer of them have more than two clients.
     """
     pool = np.flatnonzero(present & (client_type != 4))
     # Group leaders trade: half of the groups are drawn among the busier half of the clients.
@@ -55,11 +65,12 @@ def draw_groups(
     wanted = max(4, len(client_type) // 22)
     groups: list[ControlGroup] = []
     at = 0
+    large = next(sizes for least, sizes in _LARGE if len(client_type) >= least)
+    pairs, threes = next(shares for least, shares in _SHARES if len(client_type) >= least)
     for number in range(wanted):
         draw = rng.random()
-        size = 2 if draw < 0.86 else 3 if draw < 0.955 else int(rng.integers(4, 7))
-        if number == 7 and len(client_type) >= 3000:
-            size = 40
+        size = 2 if draw < pairs else 3 if draw < threes else int(rng.integers(4, 7))
+        size = large.get(number, size)
         reported = bool(rng.random() < 0.55)
         ties = tuple(t for t in TIES if rng.random() < (0.35 if t != "COPY" else 0.6))
         if not reported and number % 3 == 0:

@@ -2,8 +2,8 @@
 
 After three trade dates in a row locked in one direction, losing positions that asked to get out
 are matched with winning ones at the limit price, outside trading and without a fee (SHFE risk
-rules, as generally known: the losers' share is drawn here, because no order says who asked, and
-limits are not widened on the second and third date as the exchange would).
+rules, as generally known: the losers' share is drawn here, because no order says who asked). On
+the second and third date the limit is wider (``board.limit_rate``), and margins rise with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.simulation import codes
-from pipelines.simulation.board import Board
+from pipelines.simulation.board import Board, limit_rate
 from pipelines.simulation.clearing import Book, Forced
 from pipelines.simulation.clock import Sessions
 from pipelines.simulation.commodity import Commodity
@@ -52,8 +52,8 @@ def staged_lock(seed: int, number: int) -> Lock | None:
 
 
 def locked_path(lock: Lock, commodity: Commodity, hours: Sessions) -> Path:
-    """Return the fair price of a locked day: beyond the limit from open to close."""
-    level = lock.sign * 1.5 * float(commodity.price_limit_rate)
+    """Return the fair price of a locked day: beyond the widest limit from open to close."""
+    level = lock.sign * 1.5 * float(limit_rate(commodity, DATES_TO_FORCE - 1))
     return Path(np.array([0.0, float(hours.trading_time)]), np.array([level, level]))
 
 

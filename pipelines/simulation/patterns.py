@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -39,7 +40,10 @@ def group_self_trade(scene: Scene) -> Case:
 
 def pre_arranged(scene: Scene) -> Case:
     """Two clients without any tie meet in the same size again and again within milliseconds."""
-    clients = (scene.client(RETAIL, FUND), scene.client(RETAIL, FUND))
+    first = second = scene.client(RETAIL, FUND)
+    for _ in range(20):  # strangers: not one client twice
+        second = second if second != first else scene.client(RETAIL, FUND)
+    clients = (first, second)
     contract, count = scene.liquid(16, 46), int(scene.between(16, 5))
     at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
     lots = scene.rng.integers(5, 31, count)
@@ -258,11 +262,40 @@ STAGED: Final[dict[str, Callable[[Scene], Case]]] = {
 }
 
 
+CAMOUFLAGE: Final = 1_000_000
+"""Orders that hide a case carry its label plus this."""
+_MOST_CAMOUFLAGE: Final = 60
+
+
 def stage(plan: tuple[Planned, ...], scene_of: Callable[[int, float], Scene]) -> tuple[Case, ...]:
     """Stage every planned case; ``scene_of`` makes a scene for a label and a strength."""
-    return tuple(
-        STAGED[case.name](scene_of(label, case.strength)) for label, case in enumerate(plan)
-    )
+    cases = []
+    for label, planned in enumerate(plan):
+        scene = scene_of(label, planned.strength)
+        case = STAGED[planned.name](scene)
+        cases.append(replace(case, orders=(*case.orders, _camouflage(scene, case))))
+    return tuple(cases)
+
+
+def _camouflage(scene: Scene, case: Case) -> Orders:
+    """Ordinary-looking orders that a case's clients send around it, more the better it hides.
+
+    They rest far from the best price and are taken back, in the case's contract when it is a busy
+    one, else in a busy one: in a quiet contract they would stand in the case's own way.
+    """
+    own = sum(len(batch) for batch in case.orders)
+    count = min(int((1.0 - case.strength) * 0.5 * own), _MOST_CAMOUFLAGE)
+    busiest = np.argsort(-scene.busy.share, kind="stable")[:12]
+    shown = [c for c in case.contracts if c in busiest]
+    contract = shown[0] if shown else int(scene.rng.choice(busiest))
+    at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
+    return replace(scene, label=case.label + CAMOUFLAGE).orders(
+        contract, at, scene.rng.integers(20, 200, count) * SECOND,
+        client=scene.rng.choice(np.array(case.clients), count),
+        side=scene.rng.integers(0, 2, count), lots=scene.rng.integers(1, 6, count),
+        style=codes.PASSIVE,
+        distance=scene.rng.integers(4, 15, count) * int(scene.busy.unit[contract]),
+    )  # fmt: skip
 
 
 def _sale(

@@ -6,9 +6,11 @@ they never meet the book.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.simulation.board import Board
 from pipelines.simulation.clock import SECOND, epoch_of_clock
@@ -32,10 +34,19 @@ _QUIET: Final = 0.35
 """The share of a commodity's contracts, the least active, that are asked for."""
 
 
-def quote_request_delivery(
+@dataclass(frozen=True)
+class QuoteRequests:
+    """A date's requests in time order (microseconds on the trade date's clock)."""
+
+    time: NDArray[np.int64]
+    client: NDArray[np.int32]
+    contract: NDArray[np.int64]
+
+
+def draw_quote_requests(
     rng: np.random.Generator, board: Board, day: MarketDay, busy: Activity, people: People
-) -> Outgoing:
-    """Return the date's quote requests in time order.
+) -> QuoteRequests:
+    """Draw the date's quote requests.
 
     Each comes within a second after an order of the same client in another contract of the same
     commodity, so that the client was logged in and the market was open.
@@ -47,17 +58,22 @@ def quote_request_delivery(
     quiet = _quiet_contracts(rng, board, busy, board.commodity[orders.contract[chosen]])
     time = orders.time[chosen] + rng.integers(1_000, SECOND, count)
     line = np.lexsort((chosen, time))
-    time, client, contract = time[line], orders.client[chosen][line], quiet[line]
+    return QuoteRequests(time[line], orders.client[chosen][line], quiet[line])
+
+
+def quote_request_delivery(board: Board, asked: QuoteRequests, people: People) -> Outgoing:
+    """Return the delivery of the date's quote requests."""
+    count, client, contract = len(asked.time), asked.client, asked.contract
     requests = table(
         {
             "request_id": whole(np.arange(1, count + 1)),
-            "request_time": wall_time(time, epoch_of_clock(board.trade_date)),
+            "request_time": wall_time(asked.time, epoch_of_clock(board.trade_date)),
             "trade_date": constant(f"{board.trade_date:%Y%m%d}", count),
             "exchange": text([c.exchange for c in board.contracts], contract),
             "contract_id": text(board.contract_id, contract),
             "member_id": text([m.member_id for m in people.members], people.member[client]),
             "client_id": text(people.client_id, client),
-            "session": text(SESSION_NAMES, session_of(board, time)),
+            "session": text(SESSION_NAMES, session_of(board, asked.time)),
         }
     )
     return table_delivery("trading", "quote_request", board.trade_date, requests, "15:38")

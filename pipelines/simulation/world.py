@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contracts.rule_book import RuleBook, load_rule_book
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.simulation.bank import client_money, flow_records
 from pipelines.simulation.bank_files import bank_deliveries
-from pipelines.simulation.board import Board, Quote, make_board
+from pipelines.simulation.board import Board, make_board
 from pipelines.simulation.cases import staged_records, threshold_records
-from pipelines.simulation.clearing import Book, clear, make_legs, settlement_prices
+from pipelines.simulation.clearing import Book, clear, make_legs, margin_rates, settlement_prices
 from pipelines.simulation.clearing_files import clearing_deliveries, member_funds
 from pipelines.simulation.copies import draw_copies
 from pipelines.simulation.deliveries import Outgoing
 from pipelines.simulation.dirty import check_dirty, deliver_pending, soil
+from pipelines.simulation.exempt_flow import exempt_records, stage_exempt
 from pipelines.simulation.file_format import check_file_format, in_format
-from pipelines.simulation.flow import Activity, Profile, activity, draw_orders
+from pipelines.simulation.flow import Activity, activity, draw_orders
 from pipelines.simulation.holdings import Held
 from pipelines.simulation.limit_lock import (
     Lock,
@@ -31,20 +33,20 @@ from pipelines.simulation.limit_lock import (
     forced_records,
     lock_orders,
     lock_streak,
-    locked_path,
     staged_lock,
 )
 from pipelines.simulation.market import MarketDay, run_market
 from pipelines.simulation.market_data import RealPrices, load_real_prices
+from pipelines.simulation.message_fees import bill_messages
+from pipelines.simulation.morning import by_contract, day_prices, morning
 from pipelines.simulation.news import write_news
-from pipelines.simulation.opening import opening_positions, opening_quotes, opening_stock
+from pipelines.simulation.opening import opening_stock
 from pipelines.simulation.orders import join
 from pipelines.simulation.patterns import stage
 from pipelines.simulation.people import People, draw_people
 from pipelines.simulation.prices import Path as PricePath
-from pipelines.simulation.prices import draw_path
 from pipelines.simulation.public_files import member_lots, public_deliveries, ranks_before
-from pipelines.simulation.quote_requests import quote_request_delivery
+from pipelines.simulation.quote_requests import draw_quote_requests, quote_request_delivery
 from pipelines.simulation.rates import plan_day
 from pipelines.simulation.receipt_files import warehouse_deliveries
 from pipelines.simulation.receipts import move_stock, opening_receipts, receipts_of
@@ -111,19 +113,21 @@ def simulate(
     the second and third date. ``market_data`` is a folder of real prices to trade inside (see
     ``market_data``). ``file_format`` "parquet" delivers the tables as Parquet instead of CSV.
     Raises WorldMismatchError, UnknownScaleError, UnknownDirtError, UnknownFileFormatError,
-    MarketDataError, DateOutsideCalendarError.
+    MarketDataError, DateOutsideCalendarError,
+    RuleBookInvalidError.
     """
     home = home_inbox.parent if home_inbox.name == "inbox" else home_inbox
     size = scale_named(scale)
     calendar = TradingCalendar.default()
     real = None if market_data is None else load_real_prices(market_data)
+    book = load_rule_book()
     check_dirty(dirty)
     check_file_format(file_format)
     days = []
     for day in sorted(dates):
         began = perf_counter()
         state = state_before(home / "simulation", day, calendar.previous(day), seed, scale)
-        made = _simulate_day(seed, size, day, state, real)
+        made = _simulate_day(seed, size, day, state, real, book)
         number = len(calendar.between(made.state.start, day))
         sent, dirt = soil(stream(seed, day, "dirt"), made.deliveries, day, number, dirty)
         sent, dirt = in_format(sent, dirt, file_format)
@@ -161,32 +165,42 @@ class _Made:
 
 
 def _simulate_day(
-    seed: int, scale: Scale, day: date, state: WorldState | None, real: RealPrices | None
+    seed: int,
+    scale: Scale,
+    day: date,
+    state: WorldState | None,
+    real: RealPrices | None,
+    book: RuleBook,
 ) -> _Made:
     start = state.start if state is not None else day
     first = state is None
     count = len(make_board(day, {}).commodities)
     people = draw_people(seed, scale, count, start)
-    board, held, known = _morning(seed, scale, day, people, state)
+    board, held, known = morning(seed, scale, day, people, state)
     number = len(TradingCalendar.default().between(start, day))
     lock = None if real else staged_lock(seed, number)
-    paths, profiles = _prices(seed, board, real, lock)
+    paths, profiles = day_prices(seed, board, real, lock)
     busy = replace(activity(board), profiles=profiles)
-    market, staged = _trade(seed, scale, board, people, start, held, paths, busy, lock)
+    market, staged, exempt = _trade(seed, scale, board, people, start, held, paths, busy, lock)
     settle = settlement_prices(board, market.stats)
     legs = make_legs(board, market)
-    positions = clear(board, held, legs, settle, people.clients)
+    streak = lock_streak(board, market.stats, {} if state is None else state.streaks)
+    margins = margin_rates(board, streak)
+    positions = clear(board, held, legs, settle, margins, people.clients)
     moved = draw_transfers(stream(seed, day, "transfers"), board, people, positions)
     if len(moved.lots):
-        positions = clear(board, held, legs, settle, people.clients, moved)
-    streak = lock_streak(board, market.stats, {} if state is None else state.streaks)
+        positions = clear(board, held, legs, settle, margins, people.clients, moved)
     forced = draw_forced(stream(seed, day, "forced"), board, people, positions, streak)
     if len(forced.lots):
-        positions = clear(board, held, legs, settle, people.clients, moved, forced)
+        positions = clear(board, held, legs, settle, margins, people.clients, moved, forced)
     interest = _open_interest(board, positions)
+    asked = draw_quote_requests(stream(seed, day, "quotes"), board, market, busy, people)
+    bill = bill_messages(board, market, asked, people, book)
+    messages, message_fee = bill.by_client(people.clients)
     funds = member_funds(
         positions,
         people,
+        message_fee,
         None if state is None else state.member_balance,
         None if state is None else state.member_margin,
     )
@@ -195,6 +209,7 @@ def _simulate_day(
         board,
         people,
         positions,
+        message_fee,
         None if state is None else state.client_balance,
         None if state is None else state.client_margin,
     )
@@ -223,15 +238,15 @@ def _simulate_day(
         *reference_deliveries(board, people, start, known, contact, changed),
         *trading_deliveries(stream(seed, day, "terminals"), board, market, legs, people),
         *clearing_deliveries(
-            board, market, positions, funds, settle, interest, people, first_day=first
+            board, market, positions, funds, settle, margins, interest, people, first_day=first
         ),
         *public_deliveries(
             board, market, settle, interest, now, before, people, depot.stock, stock_before
         ),
         tick_delivery(stream(seed, day, "ticks"), board, market),
         news.delivery,
-        quote_request_delivery(stream(seed, day, "quotes"), board, market, busy, people),
-        *bank_deliveries(board, paid, money, people, first_day=first),
+        quote_request_delivery(board, asked, people),
+        *bank_deliveries(board, paid, money, messages, people, first_day=first),
         *warehouse_deliveries(board, depot, people),
     ]
     rank_contract, rank_member, rank_lots = now.compact()
@@ -267,6 +282,8 @@ def _simulate_day(
         *(group_records(people) if first else []),
         *staged_records(board, market, people, staged),
         *threshold_records(board, market, people, staged, positions),
+        *exempt_records(board, market, people, exempt),
+        *bill.records(board, people),
         *forced_records(board, people, forced, streak),
         *flow_records(people, paid, flows),
         *news.truth,
@@ -292,15 +309,18 @@ def _trade(
     paths: tuple[PricePath, ...],
     busy: Activity,
     lock: Lock | None,
-) -> tuple[MarketDay, tuple[Case, ...]]:
-    """Draw the day's order flow and match it; the unsorted flow is gone when this returns."""
+) -> tuple[MarketDay, tuple[Case, ...], tuple[Case, ...]]:
+    """Draw the day's order flow and match it; the unsorted flow is gone when this returns.
+
+    Also returns the staged cases of misconduct and the staged exempt flow.
+    """
     day = board.trade_date
     ordinary = draw_orders(stream(seed, day, "orders"), board, people, scale, day, busy, held)
     copies = draw_copies(stream(seed, day, "copies"), board, people, ordinary, busy)
     number = len(TradingCalendar.default().between(start, day))
-    staged = stage(
-        plan_day(seed, day, number, scale.name),
-        lambda label, strength: Scene(
+
+    def scene(label: int, strength: float) -> Scene:
+        return Scene(
             rng=stream(seed, day, f"case-{label}"),
             board=board,
             people=people,
@@ -308,72 +328,15 @@ def _trade(
             mean_orders=busy.share * scale.orders,
             label=label,
             strength=strength,
-        ),
-    )
-    flow = join([ordinary, *copies, *(batch for case in staged for batch in case.orders)])
-    flow = lock_orders(stream(seed, day, "limit-lock"), board, flow, lock)
-    return run_market(board, flow, paths, busy, people.owner, _by_contract(held)), staged
-
-
-def _morning(
-    seed: int, scale: Scale, day: date, people: People, state: WorldState | None
-) -> tuple[Board, Held, frozenset[str]]:
-    """Return the day's board, the positions held at its start and the contracts known before."""
-    if state is None:
-        quotes = opening_quotes(seed, day)
-        held = opening_positions(seed, make_board(day, quotes), people, scale)
-        empty = make_board(day, quotes)
-        interest = np.zeros(len(empty), np.int64)
-        np.add.at(interest, held.contract, np.where(held.side == 0, held.lots, 0))
-        quotes = {
-            name: Quote(quotes[name].settle, quotes[name].close, int(interest[i]))
-            for i, name in enumerate(empty.contract_id)
-            if name in quotes
-        }
-        return make_board(day, quotes), held, frozenset()
-    quotes = {
-        str(name): Quote(int(settle), int(close), int(interest))
-        for name, settle, close, interest in zip(
-            state.contract_id, state.settle, state.close, state.open_interest, strict=True
         )
-    }
-    board = make_board(day, quotes)
-    place = {name: i for i, name in enumerate(board.contract_id)}
-    held = Held(
-        np.array([place[str(c)] for c in state.position_contract], np.int32),
-        state.position_account,
-        state.position_side,
-        state.position_lots,
-    )
-    return board, held, frozenset(quotes)
 
-
-def _prices(
-    seed: int, board: Board, real: RealPrices | None, lock: Lock | None
-) -> tuple[tuple[PricePath, ...], dict[int, Profile]]:
-    paths: list[PricePath] = []
-    profiles: dict[int, Profile] = {}
-    for index, (c, hours) in enumerate(zip(board.commodities, board.sessions, strict=True)):
-        rng = stream(seed, board.trade_date, f"price-{c.commodity_id}")
-        path = real.path(rng, c, board.trade_date, hours) if real else None
-        path = path or draw_path(rng, c, hours.trading_time)
-        if lock is not None and lock.commodity_id == c.commodity_id:
-            path = locked_path(lock, c, hours)
-        paths.append(path)
-        profile = real.profile(c, board.trade_date, hours) if real else None
-        if profile is not None:
-            profiles[index] = profile
-    return tuple(paths), profiles
-
-
-def _by_contract(
-    held: Held,
-) -> dict[int, tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.int64]]]:
-    return {
-        int(i): (held.account[rows], held.side[rows], held.lots[rows])
-        for i in np.unique(held.contract)
-        for rows in [np.flatnonzero(held.contract == i)]
-    }
+    staged = stage(plan_day(seed, day, number, scale.name), scene)
+    exempt = stage_exempt(scale.name, number, scene)
+    made = (batch for case in (*staged, *exempt) for batch in case.orders)
+    flow = join([ordinary, *copies, *made])
+    flow = lock_orders(stream(seed, day, "limit-lock"), board, flow, lock)
+    market = run_market(board, flow, paths, busy, people.owner, by_contract(held))
+    return market, staged, exempt
 
 
 def _open_interest(board: Board, positions: Book) -> NDArray[np.int64]:

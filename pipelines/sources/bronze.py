@@ -66,6 +66,7 @@ def append(table: Path, contract: Contract, landed: Sequence[Landed]) -> int | N
         str(table),
         reader,
         mode="append",
+        schema_mode="merge" if _exists(table) else None,  # a new generation may add columns
         partition_by=["_interval"],
         configuration=STATISTICS if not _exists(table) else None,
         commit_properties=CommitProperties(custom_metadata={METADATA: _encode(filled)}),

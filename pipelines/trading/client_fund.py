@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-@job("silver.client_fund", version=1, inputs=(same("bronze.client_fund"),))
+@job("silver.client_fund", version=2, inputs=(same("bronze.client_fund"),))
 def client_fund(inputs: Inputs) -> DataFrame:
-    """One row per client, as delivered, typed."""
-    return delivered_rows(inputs, "bronze.client_fund")
+    """One row per client, as delivered, typed. A file of before messages were told charges none."""
+    return delivered_rows(
+        inputs,
+        "bronze.client_fund",
+        {
+            "message_fee": "coalesce(message_fee, '0')",
+            "message_count": "coalesce(message_count, '0')",
+        },
+    )

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-@job("silver.member_fund", version=1, inputs=(same("bronze.member_fund"),))
+@job("silver.member_fund", version=2, inputs=(same("bronze.member_fund"),))
 def member_fund(inputs: Inputs) -> DataFrame:
-    """One row per member, as delivered, typed."""
-    return delivered_rows(inputs, "bronze.member_fund")
+    """One row per member, as delivered, typed. A file of before messages were told charges none."""
+    return delivered_rows(
+        inputs, "bronze.member_fund", {"message_fee": "coalesce(message_fee, '0')"}
+    )

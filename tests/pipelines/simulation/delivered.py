@@ -23,8 +23,8 @@ def trade_dates(count: int, start: date = START) -> tuple[date, ...]:
 
 
 _MONEY = (
-    "margin", "close_profit", "holding_profit", "fee", "prev_balance", "deposit", "withdrawal",
-    "delivery_payment", "balance", "available", "turnover", "amount",
+    "margin", "close_profit", "holding_profit", "fee", "message_fee", "prev_balance", "deposit",
+    "withdrawal", "delivery_payment", "balance", "available", "turnover", "amount",
 )  # fmt: skip
 
 
@@ -53,3 +53,12 @@ def records(home: Path, name: str, day: str) -> dict[str, Any]:
 def days(home: Path) -> list[str]:
     """The simulated dates as YYYYMMDD."""
     return sorted(p.name for p in (home / "inbox" / "trading").iterdir())
+
+
+def truth(home: Path) -> list[dict[str, Any]]:
+    """All records of the truth, each with its date."""
+    return [
+        {"date": path.stem[6:], **json.loads(line)}
+        for path in sorted((home / "truth").glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]

@@ -106,7 +106,7 @@ def test_funds_balance_to_the_cent(world: Path) -> None:
     before: dict[str, int] | None = None
     for day in days(world):
         f = read(world, "member_fund", day)
-        gained = f.close_profit + f.holding_profit - f.fee + f.delivery_payment
+        gained = f.close_profit + f.holding_profit - f.fee - f.message_fee + f.delivery_payment
         assert (f.balance == f.prev_balance + f.deposit - f.withdrawal + gained).all()
         assert (f.available == f.balance - f.margin).all()
         assert int((f.close_profit + f.holding_profit).sum()) == 0
@@ -120,6 +120,46 @@ def test_funds_balance_to_the_cent(world: Path) -> None:
         own = f.set_index("member_id")[columns]
         assert (own.loc[sums.index] == sums).all().all()
         assert (own.drop(sums.index) == 0).all().all()
+
+
+def test_message_fees_tie_from_orders_to_members(world: Path) -> None:
+    """Counted again from the delivered files: a client's messages are its orders, cancels and
+    quote requests, its fee that of the notice's bands in SHFE's contracts, a member's that of its
+    clients; somebody pays."""
+    paid = 0
+    for day in days(world):
+        events = read(world, "order_event", day)
+        own = (events.event_type == "CANCEL") & (events.reason != "SESSION_END")
+        sent = events[own | (events.event_type == "NEW")]
+        asked = read(world, "quote_request", day)
+        key = ["client_id", "exchange", "contract_id"]
+        count = pd.concat([sent[key], asked[key]]).groupby(key).size().rename("n").reset_index()
+        met = events[events.event_type == "FILL"].groupby(key).order_id.nunique().rename("met")
+        count = count.merge(met, how="left", on=key).fillna({"met": 0})
+        fees: dict[str, int] = {}
+        for row in count[count.exchange == "SHFE"].itertuples():
+            n = int(row.n)
+            bands = ((4_000, 8_000, 50), (8_000, 40_000, 250), (40_000, 10**9, 5_000))
+            fee = sum(max(min(n, most) - least, 0) * price for least, most, price in bands)
+            fee = fee // 2 if n / max(int(row.met), 1) - 1 <= 2 else fee
+            fees[row.client_id] = fees.get(row.client_id, 0) + fee
+        f = read(world, "client_fund", day).set_index("client_id")
+        assert {c: int(v) for c, v in f.message_fee.items() if v} == {
+            c: v for c, v in fees.items() if v
+        }
+        told = f.message_count.astype(int)
+        assert told[told > 0].to_dict() == count.groupby("client_id").n.sum().to_dict()
+        members = read(world, "member_fund", day).set_index("member_id").message_fee
+        assert (
+            f.groupby("member_id")
+            .message_fee.sum()
+            .reindex(members.index)
+            .fillna(0)
+            .eq(members)
+            .all()
+        )
+        paid += int(members.sum())
+    assert paid > 0
 
 
 def test_profit_is_marked_to_market(world: Path) -> None:
@@ -147,6 +187,36 @@ def test_profit_is_marked_to_market(world: Path) -> None:
         expected = p.groupby(who).total.sum().add(t.groupby(who).total.sum(), fill_value=0)
         p["profit"] = p.close_profit + p.holding_profit
         assert (p.groupby(who).profit.sum() == expected.astype(int)).all()
+
+
+def test_limits_widen_and_margins_rise_after_a_limit_day(home: Path) -> None:
+    """After one date at a limit the next limit is 3 points wider, after two 5, after the third
+    ordinary again; margins at the end of the first two dates are that limit plus 2 points."""
+    streak: dict[str, int] = {}
+    widened = 0
+    for day in days(home):
+        s = read(home, "settlement", day)
+        rules = _specifications(home, day).loc[s.commodity_id]
+        spec = rules.price_limit_rate.astype(float).to_numpy()
+        points = s.contract_id.map(lambda c: (0, 3, 5)[abs(streak.get(c, 0)) % 3])  # noqa: B023
+        limit = spec + points / 100
+        tick = rules.tick_size.astype(float).to_numpy() * 100
+        assert ((s.upper_limit_price / s.prev_settlement_price - 1 - limit).abs()
+                <= tick / s.prev_settlement_price).all()  # fmt: skip
+        assert ((1 - s.lower_limit_price / s.prev_settlement_price - limit).abs()
+                <= tick / s.prev_settlement_price).all()  # fmt: skip
+        widened += int((points > 0).sum())
+        way = (s.close_price == s.upper_limit_price) * 1 - (s.close_price == s.lower_limit_price)
+        before, streak = streak, {}
+        for name, sign in zip(s.contract_id, way, strict=True):
+            known = before.get(name, 0)
+            streak[name] = (known + sign if known * sign > 0 else sign) if sign else 0
+        nearest = s.contract_id.map(lambda c: (0, 3, 5)[abs(streak[c]) % 3])  # noqa: B023
+        raised = nearest > 0
+        least = spec[raised] + nearest[raised] / 100 + 0.02 - 1e-9
+        for name in ("spec_margin_rate", "hedge_margin_rate"):
+            assert (s.loc[raised, name].astype(float) >= least).all()
+    assert widened
 
 
 def test_a_forced_reduction_follows_three_limit_days(home: Path) -> None:
@@ -280,3 +350,10 @@ def _multipliers(world: Path) -> dict[str, int]:
         contract = read(world, "contract", day)
         out |= dict(zip(contract.contract_id, contract.multiplier.astype(int), strict=True))
     return out
+
+
+def _specifications(world: Path, day: str) -> pd.DataFrame:
+    """The commodities as specified on a date, by the changes delivered until then."""
+    told = pd.concat([read(world, "commodity", d) for d in days(world) if d <= day])
+    told = told[told.valid_from.str.replace("-", "") <= day]
+    return told.sort_values("valid_from", kind="stable").groupby("commodity_id").last()

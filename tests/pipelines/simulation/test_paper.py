@@ -24,7 +24,7 @@ def test_clients_money_ties_to_the_cent(world: Path) -> None:
     before: dict[str, int] = {}
     for day in days(world):
         f = read(world, "client_fund", day)
-        gained = f.close_profit + f.holding_profit - f.fee + f.delivery_payment
+        gained = f.close_profit + f.holding_profit - f.fee - f.message_fee + f.delivery_payment
         assert (f.balance == f.prev_balance + f.deposit - f.withdrawal + gained).all()
         assert (f.available == f.balance - f.margin).all()
         assert (f.available >= 0).all()

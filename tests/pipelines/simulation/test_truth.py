@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from delivered import SEED, read, trade_dates
+from delivered import read, truth
 
 from pipelines.engine.calendar import TradingCalendar
-from pipelines.simulation.groups import TIES
 from pipelines.simulation.news_grammar import PATTERNS
 from pipelines.simulation.patterns import STAGED
 from pipelines.simulation.rates import (
@@ -22,16 +21,6 @@ from pipelines.simulation.rates import (
     plan_day,
     trade_dates_of_month,
 )
-from pipelines.simulation.world import simulate
-
-
-def truth(home: Path) -> list[dict[str, Any]]:
-    """All records, each with its date."""
-    return [
-        {"date": path.stem[6:], **json.loads(line)}
-        for path in sorted((home / "truth").glob("*.jsonl"))
-        for line in path.read_text("utf-8").splitlines()
-    ]
 
 
 def test_every_class_is_staged_and_matches_deliveries(home: Path) -> None:
@@ -46,65 +35,6 @@ def test_every_class_is_staged_and_matches_deliveries(home: Path) -> None:
         assert set(own.contract_id) == set(case["contracts"])
         if case["class"] in ("group_self_trade", "fund_transfer", "circular", "pre_arranged"):
             assert case["matched_lots"] > 0
-
-
-# What issue 4 asks for under "Misconduct and its look-alikes", by the name the truth gives it.
-MISCONDUCT = {
-    "self-trades of one client": "self_trade",
-    "self-trades within a group": "group_self_trade",
-    "frequent cancels": "frequent_cancel",
-    "large cancels": "large_cancel",
-    "intraday opening limit": "intraday_open",
-    "position limit split over accounts": "over_limit",
-    "programme trading unreported": "programme_unreported",
-    "fund transfer by matched orders": "fund_transfer",
-    "wash and circular trades": "circular",
-    "pre-arranged trades": "pre_arranged",
-    "spoofing": "spoofing",
-    "layering": "layering",
-    "quote stuffing": "quote_stuffing",
-    "momentum ignition": "momentum_ignition",
-    "marking the close": "marking_close",
-    "concentration and squeeze": "squeeze",
-}
-LOOKALIKES = {
-    "clients of one signal vendor": "SIGNAL_VENDOR",
-    "one manager's legitimate funds": "FUND_MANAGER",
-    "calendar-roll crowds": "ROLL_CROWD",
-    "look-alike TWAP schedules": "TWAP",
-    "office NATs": "OFFICE_NAT",
-    "families with honest separate trading": "FAMILY",
-}
-
-
-@pytest.mark.slow
-def test_a_fortnight_holds_everything_asked_for(small_fortnight: Path) -> None:
-    """Each class of misconduct at several strengths, every tie (fund flows in the bank's file
-    too), groups tied by behaviour alone, and every look-alike; one exempt hedger or market maker
-    alone takes back dozens of orders in a contract."""
-    records = truth(small_fortnight)
-    cases = [r for r in records if r["kind"] == "misconduct"]
-    assert set(MISCONDUCT.values()) <= {c["class"] for c in cases}
-    strengths = [c["strength"] for c in cases]
-    assert 0 <= min(strengths) < 0.3
-    assert 0.7 < max(strengths) <= 1
-    groups = [r for r in records if r["kind"] == "control_group"]
-    for reported in (True, False):
-        some = [g for g in groups if g["reported"] == reported]
-        assert {tie for g in some for tie in g["ties"]} == set(TIES)
-    assert any(g["ties"] == ["COPY"] for g in groups if not g["reported"])
-    assert {r["class"] for r in records if r["kind"] == "lookalike"} == set(LOOKALIKES.values())
-    flows = {(r["class"], r["shared_account"]) for r in records if r["kind"] == "fund_flow"}
-    assert flows >= {("CONTROL", True), ("CONTROL", False), ("FAMILY", True),
-                     ("FUND_MANAGER", False), ("OFFICE_NAT", False)}  # fmt: skip
-    exempt = 0
-    for day in sorted({r["date"].replace("-", "") for r in records}):
-        events = read(small_fortnight, "order_event", day)
-        gone = events[(events.event_type == "CANCEL") & (events.reason == "CLIENT")]
-        assert {"FAK", "FOK"} <= set(events.order_type)
-        made = gone[gone.hedge_flag.isin(["H", "M"])].groupby(["client_id", "contract_id"])
-        exempt = max(exempt, int(made.size().max()))
-    assert exempt >= 50
 
 
 def test_thresholds_count_what_was_delivered(home: Path) -> None:
@@ -154,19 +84,10 @@ def test_planned_rates_are_the_published_ones(circular: Any) -> None:
         assert abs(counts[name] - expected) <= 4 * expected**0.5
 
 
-def test_groups_have_the_published_size(tmp_path: Path) -> None:
-    """Mean size of control groups is 2.0 to 2.4, reported and unreported ones exist, and hard
-    negatives of every kind stand beside them."""
-    simulate(tmp_path / "inbox", trade_dates(1), SEED, "small")
-    records = truth(tmp_path)
-    groups = [r for r in records if r["kind"] == "control_group"]
-    mean = sum(len(g["clients"]) for g in groups) / len(groups)
-    assert 2.0 <= mean <= 2.45
-    assert {g["reported"] for g in groups} == {True, False}
-    assert any(g["ties"] == ["COPY"] for g in groups if not g["reported"])
-    kinds = {r["class"] for r in records if r["kind"] == "lookalike"}
-    assert {"SIGNAL_VENDOR", "FUND_MANAGER", "OFFICE_NAT", "FAMILY", "TWAP", "ROLL_CROWD"} == kinds
-    listed = read(tmp_path, "control_group", "20260105")
+def test_the_list_holds_the_reported_groups(small_home: Path) -> None:
+    """The delivered list names the clients of reported groups, and of no other, at the start."""
+    groups = [r for r in truth(small_home) if r["kind"] == "control_group"]
+    listed = read(small_home, "control_group", "20260105")
     reported = {c for g in groups if g["reported"] for c in g["clients"]}
     assert set(listed.client_id) == reported
 

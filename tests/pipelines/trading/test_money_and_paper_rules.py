@@ -27,12 +27,14 @@ def _fund(client: str, **fields: Any) -> Row:
     return {
         "trade_date": DAY, "member_id": "0001", "client_id": client, "prev_balance": 1_000,
         "deposit": 0, "withdrawal": 0, "close_profit": 0, "holding_profit": 0, "fee": 3,
-        "delivery_payment": 0, "margin": 0, "opening_declared": False, **fields,
+        "message_fee": 0, "message_count": 0, "delivery_payment": 0, "margin": 0,
+        "opening_declared": False, **fields,
     }  # fmt: skip
 
 
 def world() -> World:
-    """Client 1 delivers two lots of copper to client 2 and gets 500 yuan more from its bank; one
+    """Client 1 delivers two lots of copper to client 2 and gets 500 yuan more from its bank, and
+    sends ten messages more than are free; one
     lot goes out of the warehouse, one comes in and is sold by client 2 to client 1."""
     goods = {
         "trade_date": DAY, "exchange": "SHFE", "commodity_id": "cu", "brand": "甲",
@@ -49,14 +51,16 @@ def world() -> World:
         "silver.contract": [OPEN | {"contract_id": "cu2601", "exchange": "SHFE"}],
         "silver.client": [OPEN | {"client_id": c, "member_id": "0001"} for c in (first, second)],
         "silver.position": [_held(first, "S"), _held(second, "L")],
-        "silver.member_fund": [{"trade_date": DAY, "member_id": "0001", "delivery_payment": 0}],
+        "silver.member_fund": [{"trade_date": DAY, "member_id": "0001", "delivery_payment": 0,
+                                "message_fee": 5}],
         "silver.bank_transfer": [
             {"trade_date": DAY, "transfer_id": "1", "transfer_time": NOON, "client_id": first,
              "member_id": "0001", "bank_id": "B01", "account_hash": "a",
              "counter_account_hash": "b", "direction": "IN", "amount": 500},
         ],
         "silver.client_fund": [
-            _fund(first, deposit=500, delivery_payment=900, balance=2_397, available=2_397),
+            _fund(first, deposit=500, delivery_payment=900, balance=2_392, available=2_392,
+                  message_fee=5, message_count=4_010),
             _fund(second, delivery_payment=-900, balance=97, available=97),
         ],
         "before silver.client_fund": [
@@ -82,6 +86,16 @@ def world() -> World:
                      "from_client_id": second, "to_client_id": first, "lots": 1,
                      "transfer_reason": "TRANSFER"},
         ],
+        "silver.order_event": [
+            {"trade_date": DAY, "event_id": n, "exchange": "SHFE", "contract_id": "cu2601",
+             "client_id": first, "order_id": str(n), "event_type": "NEW"} for n in range(4_008)
+        ] + [
+            {"trade_date": DAY, "event_id": 5_000, "exchange": "SHFE", "contract_id": "cu2601",
+             "client_id": first, "order_id": "1", "event_type": "CANCEL", "reason": "CLIENT"},
+            {"trade_date": DAY, "event_id": 5_001, "exchange": "SHFE", "contract_id": "cu2601",
+             "client_id": first, "order_id": "2", "event_type": "CANCEL",
+             "reason": "SESSION_END"},
+        ],
         "silver.quote_request": [
             {"trade_date": DAY, "request_id": "1", "request_time": NOON, "exchange": "SHFE",
              "contract_id": "cu2601", "member_id": "0001", "client_id": first, "session": "DAY"},
@@ -102,6 +116,7 @@ def test_a_sound_day_breaks_no_rule(name: str) -> None:
 
 
 B, F, R, L, T, Q = (f"silver.{name}" for name in JUDGED)
+M = "silver.member_fund"
 FAULTS: Mapping[str, tuple[str, Callable[[World], object], str]] = {
     "payment of a stranger": (B, put(B, 0, client_id="99999999"), "bank_transfer.client.known"),
     "payment of yesterday": (
@@ -113,6 +128,9 @@ FAULTS: Mapping[str, tuple[str, Callable[[World], object], str]] = {
     "balance not carried": (F, put(F, 0, prev_balance=1), "client_fund.previous.carried"),
     "fee of no position": (F, put(F, 0, fee=4), "client_fund.positions.tie"),
     "payment for delivery lost": (F, put(F, 1, delivery_payment=0), "client_fund.members.tie"),
+    "message fee of the member lost": (F, put(M, 0, message_fee=0), "client_fund.members.tie"),
+    "message fee wrong": (F, put(F, 0, message_fee=4), "client_fund.messages.charged"),
+    "message fee of nothing": (F, put(F, 1, message_fee=1), "client_fund.messages.charged"),
     "short of margin": (F, put(F, 0, available=-1), "client_fund.available.sign"),
     "weights differ": (R, put(R, 0, gross_weight=11), "warehouse_receipt.weight.adds_up"),
     "ended without a date": (R, put(R, 1, cancelled_date=None),
@@ -140,3 +158,10 @@ def test_a_fault_breaks_its_rule(fault: str) -> None:
     damaged = deepcopy(world())
     damage(damaged)
     assert broken(product, damaged, rule) == {rule}
+
+
+def test_what_is_not_published_in_full_is_not_compared() -> None:
+    """Promise: a rejected order makes no client's message fee look wrong."""
+    damaged = world()
+    drop("silver.order_event", 0)(damaged)
+    assert broken(F, damaged, "client_fund.messages.charged") == set()

@@ -51,7 +51,8 @@ def world() -> World:
     money = {
         "trade_date": DAY, "member_id": "0001", "prev_balance": 10_000, "deposit": 0,
         "withdrawal": 100, "close_profit": 100, "holding_profit": -100, "fee": 4,
-        "delivery_payment": 0, "balance": 9_896, "margin": 1_100, "available": 8_796,
+        "message_fee": 1, "delivery_payment": 0, "balance": 9_895, "margin": 1_100,
+        "available": 8_795,
         "opening_declared": False,
     }  # fmt: skip
     settled = {
