@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from pipelines.simulation import codes
@@ -9,6 +11,9 @@ from pipelines.simulation.clock import SECOND
 from pipelines.simulation.orders import Orders, join
 from pipelines.simulation.people import FUND, PROGRAMME, RETAIL
 from pipelines.simulation.scene import Case, Scene
+
+_BUSY_WORLD: Final = 200_000
+"""Orders a date from which on a world reaches every general position limit."""
 
 
 def matched_pairs(
@@ -39,7 +44,7 @@ def matched_pairs(
 def self_trade(scene: Scene) -> Case:
     """One client trades with itself at least five times in a contract."""
     contract, client = scene.liquid(16, 46), scene.client(RETAIL, PROGRAMME)
-    count = int(scene.between(30, 8))
+    count = int(scene.between(30, 10))
     at = np.sort(scene.rng.integers(0, scene.trading_time(contract) * 9 // 10, count))
     lots = scene.rng.integers(1, 4, count)
     pairs = matched_pairs(scene, contract, client, client, at, lots, lag=300_000, swap=True)
@@ -78,7 +83,8 @@ def large_cancel(scene: Scene) -> Case:
 
 def over_limit(scene: Scene) -> Case:
     """A position beyond the general limit, split over the accounts of one controller."""
-    contract = scene.of_commodity("ru", "nr")
+    # A small world does not trade enough of the second rubber to pass its limit of 1,000 lots.
+    contract = scene.of_commodity("ru", "nr" if scene.mean_orders.sum() > _BUSY_WORLD else "ru")
     clients = scene.group(2)
     limit = scene.board.commodities[scene.board.commodity[contract]].position_limit_general
     orders = accumulate(scene, contract, clients, int(limit * scene.between(1.9, 1.45)), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from datetime import date
@@ -36,23 +37,42 @@ def test_continuing_equals_one_run(tmp_path: Path) -> None:
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
 
 
-def test_machine_does_not_matter(tmp_path: Path) -> None:
-    """One core, another hash seed and another time zone: the same bytes."""
+ONE_CORE = (
+    "import os, sys; from datetime import date; from pathlib import Path\n"
+    "pin = getattr(os, 'sched_setaffinity', None)\n"
+    "pin and pin(0, [min(os.sched_getaffinity(0))])\n"
+    "from pipelines.simulation.world import simulate\n"
+    "inbox, scale, dirty = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]) or None\n"
+    "for day in sys.argv[4:]:\n"
+    f"    simulate(inbox, [date.fromisoformat(day)], {SEED}, scale, dirty=dirty)\n"
+)
+"""A process on one core that simulates each date in a call of its own."""
+
+
+@pytest.mark.parametrize(
+    ("scale", "dirty"),
+    [
+        pytest.param("tiny", 0.5),
+        pytest.param("small", 0, marks=pytest.mark.slow),
+        pytest.param("medium", 0, marks=pytest.mark.full),
+        pytest.param("exchange", 0, marks=[pytest.mark.full, pytest.mark.timeout(3600)]),
+    ],
+)
+def test_machine_does_not_matter(tmp_path: Path, scale: str, dirty: float) -> None:
+    """One core, one thread of numba, a call a date, another hash seed and another time zone: the
+    same bytes as one call on all cores, truth and memory of the world included."""
     days = trade_dates(2)
-    simulate(tmp_path / "here" / "inbox", days, SEED, "tiny", dirty=0.5)
-    program = (
-        "import os, sys; from datetime import date; from pathlib import Path\n"
-        "pin = getattr(os, 'sched_setaffinity', None)\n"
-        "pin and pin(0, [min(os.sched_getaffinity(0))])\n"
-        "from pipelines.simulation.world import simulate\n"
-        "days = [date.fromisoformat(d) for d in sys.argv[2:]]\n"
-        f"simulate(Path(sys.argv[1]), days, {SEED}, 'tiny', dirty=0.5)\n"
-    )
-    other = {**os.environ, "PYTHONHASHSEED": "99", "TZ": "America/New_York"}
+    simulate(tmp_path / "here" / "inbox", days, SEED, scale, dirty=dirty or None)
+    other = {
+        **os.environ, "PYTHONHASHSEED": "99", "TZ": "America/New_York", "NUMBA_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
     there = tmp_path / "there" / "inbox"
-    command = [sys.executable, "-c", program, str(there), *(d.isoformat() for d in days)]
+    command = [sys.executable, "-c", ONE_CORE, str(there), scale, str(dirty),
+               *(d.isoformat() for d in days)]  # fmt: skip
     subprocess.run(command, check=True, env=other, cwd=Path(__file__).resolve().parents[3])
     assert digests(tmp_path / "here") == digests(tmp_path / "there")
+    shutil.rmtree(tmp_path)  # two thirds of a gigabyte at exchange scale
 
 
 def test_seed_changes_the_world(home: Path, tmp_path: Path) -> None:

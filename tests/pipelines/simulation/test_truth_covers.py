@@ -12,6 +12,7 @@ from delivered import SEED, START, read, trade_dates, truth
 from pipelines.simulation.board import make_board
 from pipelines.simulation.groups import TIES
 from pipelines.simulation.people import draw_people
+from pipelines.simulation.rates import THRESHOLD_CLASSES
 from pipelines.simulation.scale import SCALES
 from pipelines.simulation.truth import group_records
 from pipelines.simulation.world import simulate
@@ -99,6 +100,20 @@ def test_misconduct_is_blatant_and_hardly_visible(small_fortnight: Path) -> None
     blatant = [len(r["camouflage_order_ids"]) / len(r["order_ids"]) for r in found
                if r["strength"] > 0.7]  # fmt: skip
     assert sum(hidden) / len(hidden) > sum(blatant) / len(blatant)
+
+
+@pytest.mark.slow
+def test_staged_threshold_cases_reach_their_threshold(small_fortnight: Path) -> None:
+    """What the truth calls a threshold case is one by the market's own count."""
+    told = records(small_fortnight)
+    reached = {(r["date"], r["class"], r["contract_id"], c) for r in told
+               if r["kind"] == "threshold_case" for c in r["clients"]}  # fmt: skip
+    staged = [r for r in told if r["kind"] == "misconduct" and r["class"] in THRESHOLD_CLASSES]
+    assert staged
+    for case in staged:
+        own = {(case["date"], case["class"], k, c) for k in case["contracts"]
+               for c in case["clients"]}  # fmt: skip
+        assert own & reached, case
 
 
 @pytest.mark.parametrize("tie", TIES)
