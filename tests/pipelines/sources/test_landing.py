@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.load import load_catalogue
 from pipelines.engine.delivery import effective
 from pipelines.engine.ledgers import Ledgers
 from pipelines.sources import landing
-from pipelines.sources.landing import DropFolderError, UnknownSourceError
+from pipelines.sources.landing import DropFolderError, UnknownSourceError, land
 from pipelines.sources.seen import Seen
 from tests.pipelines.sources.drops import INTERVAL, Drop, logins
 
@@ -31,6 +33,23 @@ def test_a_file_lands_byte_for_byte(tmp_path: Path) -> None:
     assert {r["_delivery_id"] for r in rows} == {delivery.delivery_id}
     assert {r["_interval"] for r in rows} == {INTERVAL}
     assert drop.ledger()[0].rows == 2
+
+
+def test_a_generation_with_one_more_column_lands_beside_the_old(tmp_path: Path) -> None:
+    """Rows of before the column was delivered stay, and say nothing in it."""
+    now = load_catalogue()
+    login = now["bronze.login"]
+    kept = tuple(c for c in login.columns if c.name != "terminal_kind")
+    told = {**now.contracts, "bronze.login": login.model_copy(update={"columns": kept})}
+    before = replace(now, contracts=told)
+    drop = Drop.at(tmp_path)
+    short = b"\n".join(line.rsplit(b",", 1)[0] for line in logins(1).splitlines()) + b"\n"
+    drop.put("login_20260105.csv", short)
+    assert [d.status for d in land(drop.settings, before)] == ["landed"]
+    drop.put("login_20260106.csv", logins(2))
+    assert [d.status for d in drop.land()] == ["landed"]
+    rows = drop.bronze("login")
+    assert {r["login_id"]: r["terminal_kind"] for r in rows} == {"L1": None, "L2": "HOME"}
 
 
 def test_landing_again_does_nothing(tmp_path: Path) -> None:
