@@ -84,3 +84,18 @@ def test_market_orders_have_no_price(run_job: RunJob) -> None:
     row = run_job(order_event, {"bronze.order_event": [event]})[0]
     assert (row["price"], row["trade_id"], row["_unparsed"]) == (None, None, None)
     assert row["event_time"] == datetime(2026, 1, 5, 1, 0, 0, 500000)
+
+
+def test_funds_of_before_messages_were_told_charge_none(run_job: RunJob) -> None:
+    """Promise: a bronze row without the newer columns becomes a fund that no message was charged
+    to; a row with them keeps what it says."""
+    from pipelines.trading.client_fund import client_fund
+
+    fund = {
+        "_interval": "2026-01-05", "trade_date": "20260105", "member_id": "0001",
+        "client_id": "10000001", "prev_balance": "1.00", "balance": "1.00", "_row_number": 1,
+    }  # fmt: skip
+    told = fund | {"_row_number": 2, "message_fee": "290.50", "message_count": "4581"}
+    rows = run_job(client_fund, {"bronze.client_fund": [fund, told]})
+    found = {r["_row_number"]: (r["message_fee"], r["message_count"], r["_unparsed"]) for r in rows}
+    assert found == {1: (0, 0, None), 2: (Decimal("290.50"), 4581, None)}
