@@ -10,7 +10,8 @@ from exlake.steward.explain_text import page
 from exlake.steward.explaining import explain
 from exlake.steward.wishes import Wish
 from exlake.tracing import trace
-from pipelines.engine.ledgers import DECISION
+from pipelines.engine.incidents import incidents_of
+from pipelines.engine.ledgers import DECISION, INCIDENT
 from tests.pipelines.engine.small_lake import D1, NOW, SmallLake, date_of, orders, settled
 
 ANA, BO = (Act(person, person, NOW) for person in ("ana", "bo"))
@@ -26,6 +27,11 @@ def turn(lake: SmallLake, product: str = "silver.order") -> str:
     return explain(lake.lake, product, D1).turn
 
 
+def open_rules(lake: SmallLake) -> set[str]:
+    """Rules whose incidents are open."""
+    return {i.rule_id for i in incidents_of(lake.lake.ledgers.read(INCIDENT)) if i.open}
+
+
 def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
     """Invariant 6: what a steward decides holds in later runs, backfills and rebuilds from bronze.
 
@@ -37,6 +43,7 @@ def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
     lake.run()
     assert lake.states()[f"silver.order {D1}"] == "blocked"
     assert lake.states()[f"gold.order_day {D1}"] == "held"
+    assert {"order.lots.settled", "order.client.known", "order.price.range"} <= open_rules(lake)
     told = explain(lake.lake, "silver.order", D1)
     assert [(w.product, w.interval) for w in told.waiting] == [("gold.order_day", D1)]
     assert told.findings[0].rule == "order.lots.settled", "what blocks comes first"
@@ -62,6 +69,8 @@ def test_a_blocked_day_is_freed_and_stays_free(lake: SmallLake) -> None:
     assert lake.states()[f"silver.order {D1}"] == "quarantine"
     assert lake.states()[f"gold.order_day {D1}"] == "published"
     assert turn(lake) == "review"
+    freed_rules = {"order.lots.settled", "order.client.known", "order.price.range"}
+    assert not freed_rules & open_rules(lake), "waived, released and repaired: closed"
     said = {r.rule_id: (r.outcome, r.decision_id, r.message) for r in lake.results(
         "silver.order", D1)}  # fmt: skip
     assert said["order.lots.settled"][:2] == ("failed", waiver.decision_id)
