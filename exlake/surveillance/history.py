@@ -62,8 +62,11 @@ def record(settings: Settings, ledgers: Ledgers, intervals: Iterable[str], now: 
         alert, figures = standing.get((PRODUCT, day)), standing.get((DAY, day))
         if alert is None or figures is None:
             continue
+        alerts = _published(settings, day)
+        if alerts is None:
+            continue
         known = {i: row for i, row in last.items() if row.interval == day}
-        found = changes(known, _published(settings, day, alert), day, figures.batch_id, now)
+        found = changes(known, alerts, day, figures.batch_id, now)
         events += [replace(e, because=_why(ledgers, e, known, counted[day])) for e in found]
     ledgers.append((ALERT, events))
     return len(events)
@@ -122,11 +125,16 @@ def _metrics() -> dict[str, str]:
     return {rule.rule_id: rule.metric for rule in load_rule_book().rules}
 
 
-def _published(settings: Settings, day: str, row: IntervalRow) -> list[dict[str, Any]]:
-    """A date's alerts as the table holds them."""
+def _published(settings: Settings, day: str) -> list[dict[str, Any]] | None:
+    """A date's alerts as the table holds them now; None while it lacks columns of the contract.
+
+    The version of the batch is not asked for: maintenance may have removed its files.
+    """
     from deltalake import DeltaTable
 
-    table = DeltaTable(str(settings.table(PRODUCT)), version=row.delta_version)
+    table = DeltaTable(str(settings.table(PRODUCT)))
+    if not set(SAID) <= {field.name for field in table.schema().fields}:
+        return None
     frame = table.to_pyarrow_table(partitions=[("trade_date", "=", day)])
     alerts: list[dict[str, Any]] = frame.to_pylist()
     assert all(alert["trade_date"] == date.fromisoformat(day) for alert in alerts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
+from offline import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
 from member_world import DAY, in_duckdb, world
 
 from catalog.charts import SCRIPT, chart_files

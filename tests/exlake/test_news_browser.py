@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from browser import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
+from offline import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
 from news_cases import BEFORE, DAY, DAYS, STRIKE, article
 from test_news import CALENDAR, HOSTILE, asking, published
 

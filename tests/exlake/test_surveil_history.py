@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
 from exlake.surveillance import history
 from exlake.surveillance.causes import DAY as FIGURES
@@ -150,3 +150,24 @@ def test_dispositions_stay_through_corrections_and_are_refused_without_terms(wor
     later = replace(world.ledgers.read(ALERT)[-1], at=NOW + timedelta(hours=1), figure=502)
     world.ledgers.append((ALERT, [later]))
     assert desk(world.ledgers)[0][-1]["changed_since"]
+
+
+def test_a_table_of_an_older_contract_is_left_for_its_next_build(world: World) -> None:
+    """Columns that came later say nothing about what stood before: no event, and no error."""
+    world.land("trade")
+    world.publish(SAID | {"alert_id": "A1"})
+    old = pa.table({"trade_date": [datetime.fromisoformat(DAY).date()], "alert_id": ["A1"]})
+    table = world.settings.table(history.PRODUCT)
+    write_deltalake(table, old, mode="overwrite", schema_mode="overwrite")
+    assert history.record(world.settings, world.ledgers, [DAY], NOW) == 0
+
+
+def test_maintenance_takes_no_history_away(world: World) -> None:
+    """The rows are read as they are now, not in a version whose files have gone."""
+    world.land("trade")
+    world.publish(SAID | {"alert_id": "A1"})
+    world.publish(SAID | {"alert_id": "A1", "figure": 700})
+    DeltaTable(world.settings.table(history.PRODUCT)).vacuum(
+        0, dry_run=False, enforce_retention_duration=False
+    )
+    assert history.record(world.settings, world.ledgers, [DAY], NOW) == 0

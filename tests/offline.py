@@ -1,6 +1,6 @@
 """One Chromium for tests of pages, without a network: ``pytest.mark.browser``.
 
-Import the fixture where it is used: ``from browser import offline_page``.
+Import the fixture where it is used: ``from offline import offline_page``.
 """
 
 from __future__ import annotations
