@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from offline import browser, faults, page  # noqa: F401 - fixtures for every test of a page
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

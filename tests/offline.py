@@ -1,63 +1,77 @@
-"""One Chromium for tests of pages, without a network: ``pytest.mark.browser``.
+"""A real Chromium with nothing to reach but files, and axe-core to judge what it shows.
 
-Import the fixture where it is used: ``from offline import offline_page``.
+``tests/conftest.py`` makes the fixtures known to every test; such tests are marked ``browser``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import shutil
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page, Route
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 )  # fmt: skip
 
 
-@dataclass
-class OfflinePage:
-    """A page whose every request outside files is refused and remembered, errors too."""
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, with a fresh profile."""
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
 
-    page: Page
-    asked: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def open(self, file: Path) -> Page:
-        """Open a file as somebody who double-clicks it."""
-        self.page.goto(file.as_uri())
-        return self.page
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """Debian's Chromium, headless; skipped where it or playwright is not installed."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=str(CHROMIUM), args=list(ARGUMENTS))
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
-def offline_page(chromium: Any) -> Iterator[OfflinePage]:
-    """A fresh page; the test fails when the page asked for anything or its script broke."""
-    context = chromium.new_context(offline=True, viewport={"width": 1200, "height": 900})
-    found = OfflinePage(context.new_page())
-    found.page.on("request", lambda r: r.url.startswith("file:") or found.asked.append(r.url))
-    found.page.on("pageerror", lambda e: found.errors.append(str(e)))
-    found.page.on("console", lambda m: m.type == "error" and found.errors.append(m.text))
-    yield found
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page; the test fails when anything but a file is asked for, or a script fails."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="zh-CN")
+    opened = context.new_page()
+    asked: list[str] = []
+    broken: list[str] = []
+
+    def only_files(route: Route) -> None:
+        if route.request.url.startswith("file:"):
+            route.continue_()
+        else:
+            asked.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", only_files)
+    opened.on("pageerror", lambda error: broken.append(str(error)))
+    opened.on("console", lambda said: broken.append(said.text) if said.type == "error" else None)
+    yield opened
     context.close()
-    # data: is the empty icon, which is in the page itself.
-    assert [url for url in found.asked if not url.startswith("data:")] == []
-    assert found.errors == []
+    assert asked == []
+    assert broken == []
+
+
+@pytest.fixture(scope="session")
+def faults() -> Callable[[Page], list[str]]:
+    """What axe-core calls serious or critical on a page, in light and in dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def found(page: Page) -> list[str]:
+        told = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            for v in Axe().run(page).response["violations"]:
+                if v["impact"] in ("serious", "critical"):
+                    node = v["nodes"][0]
+                    told.append(f"{scheme}: {v['id']} x{len(v['nodes'])}: {node['html'][:200]}")
+        page.emulate_media(color_scheme="light")
+        return told
+
+    return found

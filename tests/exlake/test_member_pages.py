@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from offline import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
 from member_world import DAY, in_duckdb, world
 
 from catalog.charts import SCRIPT, chart_files
@@ -24,6 +23,7 @@ from pipelines.members.member_profile import HEADLINES
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+    from playwright.sync_api import Page
 
 ON = date.fromisoformat(DAY)
 SHOWN = [f"{n:04d}" for n in range(1, 11)]
@@ -132,14 +132,10 @@ def test_a_number_that_is_no_member_is_an_error(desk: MemoryDesk) -> None:
 
 
 @pytest.mark.browser
-def test_sort_open_a_member_and_see_the_evidence(
-    offline_page: OfflinePage,  # noqa: F811
-    desk: MemoryDesk,
-    pages: Path,
-) -> None:
+def test_sort_open_a_member_and_see_the_evidence(page: Page, desk: MemoryDesk, pages: Path) -> None:
     """Task: sort the league table by margin use, open the highest, follow its margin use to the
     query, copy it; the query gives the number that was clicked."""
-    page = offline_page.open(pages / "index.html")
+    page.goto((pages / "index.html").as_uri())
     page.locator("th[data-name=margin_use]").click()
     rows = page.locator("#league tbody tr")
     column = page.locator("th[data-name=margin_use]").evaluate("th => th.cellIndex")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from offline import OfflinePage, chromium, offline_page  # noqa: F401 - fixtures
 from news_cases import BEFORE, DAY, DAYS, STRIKE, article
 from test_news import CALENDAR, HOSTILE, asking, published
 
@@ -14,6 +14,9 @@ from exlake.news.brief import make_brief
 from exlake.news.page import brief_page, report_page
 from exlake.news.report import make_report
 from pipelines.sentiment.day import Article
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.browser
 
@@ -36,13 +39,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return brief, report
 
 
-def test_from_a_sentence_to_its_articles_by_reach(
-    offline_page: OfflinePage,  # noqa: F811
-    pages: tuple[Path, Path],
-) -> None:
+def test_from_a_sentence_to_its_articles_by_reach(page: Page, pages: tuple[Path, Path]) -> None:
     """Task: open the brief, follow what is said of copper to its articles, sort them by reach,
     read off the one that reached most, and go on to its story."""
-    page = offline_page.open(pages[0])
+    page.goto(pages[0].as_uri())
     sentence = page.locator("#p-bullish li", has_text="铜（cu）")
     sentence.locator("[data-key=sentences]").click()
     shown = page.locator("#article-table tbody tr:visible")
@@ -59,12 +59,9 @@ def test_from_a_sentence_to_its_articles_by_reach(
     assert shown.count() == 7
 
 
-def test_from_a_figure_of_a_day_to_its_articles(
-    offline_page: OfflinePage,  # noqa: F811
-    pages: tuple[Path, Path],
-) -> None:
+def test_from_a_figure_of_a_day_to_its_articles(page: Page, pages: tuple[Path, Path]) -> None:
     """Task: in the report, see that a date is not whole, and open the articles of its figure."""
-    page = offline_page.open(pages[1])
+    page.goto(pages[1].as_uri())
     row = page.locator("#days tbody tr", has_text=str(BEFORE))
     assert "quarantine" in row.inner_text()
     assert page.locator("svg.chart").count() == 3
