@@ -177,6 +177,8 @@ def backfill(
     if not as_json:
         show_plan(plan)
     if plan.idle:
+        if as_json:
+            document([])
         return
     if not yes and not typer.confirm("Run this?"):
         raise typer.Exit(1)

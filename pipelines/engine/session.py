@@ -109,6 +109,10 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.databricks.delta.properties.defaults.checkpointPolicy": "classic",
         "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "8",
         "spark.databricks.delta.stats.collect": "true",
+        # A day of all products generates hundreds of classes; with room for a hundred (the
+        # default) every day compiles them all again. Plan texts are for a UI that is off.
+        "spark.sql.codegen.cache.maxEntries": "2000",
+        "spark.sql.ui.explainMode": "simple",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.files.openCostInBytes": "1048576",
