@@ -38,7 +38,7 @@ from catalog.sidecar import (
     states_digest,
     write_sidecar,
 )
-from catalog.snapshot import digests, latest_version
+from catalog.snapshot import Head, digests, head
 from catalog.states import IntervalState, interval_states
 from catalog.waived import Waived, waived, waived_table
 from contracts.catalogue import Catalogue
@@ -170,11 +170,11 @@ def _publish(
     began = time.monotonic()
     target = published_path(settings, audience.name)
     # A product that was never built is an empty table: the file's shape stays, and _meta says why.
-    versions = {
-        c.product: latest_version(settings.table(c.product))
+    heads = {
+        c.product: head(settings.table(c.product))
         for c in products_of(audience, catalogue.contracts)
     }
-    plans = {product: mask_plan(catalogue[product], audience) for product in versions}
+    plans = {product: mask_plan(catalogue[product], audience) for product in heads}
     key = None
     if any(plan.hashed for plan in plans.values()):
         key = load_or_create_key(settings.secrets, audience.name)
@@ -190,7 +190,7 @@ def _publish(
     if told:
         seen = digest([seen, told_digest])
     last = None if force else read_sidecar(target)
-    if last and (last.shape, last.states, last.versions) == (shape, seen, versions):
+    if last and (last.shape, last.states, last.heads) == (shape, seen, heads):
         at = datetime.fromisoformat(last.published_at)
         return Publication(
             audience.name, target, "unchanged", last.publication_id, at, (),
@@ -201,7 +201,7 @@ def _publish(
     if standing:  # a killed publisher may not have kept it
         stood = {product: part.mask for product, part in standing.parts.items()}
         earlier.keep(settings, audience.name, standing.publication_id, target, stood)
-    source = digest([shape, seen, versions])
+    source = digest([shape, seen, {p: h.version for p, h in heads.items()}])
     edition = Edition(f"{audience.name}-{now:%Y%m%dT%H%M%SZ}-{source[:8]}", now, run_id, source)
     draft = settings.publish / f".{audience.name}.{os.getpid()}.draft"
     _clear(settings.publish, audience.name)
@@ -209,7 +209,7 @@ def _publish(
         if base:
             copy_file(target, draft)
         with writing(draft) as connection:
-            parts, copies = _write(connection, settings, plans, versions, masks, key, base, say)
+            parts, copies = _write(connection, settings, plans, heads, masks, key, base, say)
             published = [_published(plans[product], part) for product, part in parts.items()]
             tables = meta_tables(edition, published, states, catalogue)
             tables += (waived_table(excused, plans),)
@@ -246,7 +246,7 @@ def _write(
     connection: DuckDBPyConnection,
     settings: Settings,
     plans: Mapping[str, MaskPlan],
-    versions: Mapping[str, int],
+    heads: Mapping[str, Head],
     masks: Mapping[str, str],
     key: MaskKey | None,
     base: Sidecar | None,
@@ -257,11 +257,11 @@ def _write(
     copies: list[ProductCopy] = []
     for product, plan in plans.items():
         old = base.parts.get(product) if base else None
-        if old and old.version == versions[product]:
+        if old and base and base.heads[product] == heads[product]:
             parts[product] = old
             continue
         table = Table(product, settings.table(product), -1, ())
-        if (version := versions[product]) >= 0:
+        if (version := heads[product].version) >= 0:
             column = plan.contract.interval_column
             table = open_table(settings.home, product, column, version)
         sources = digests(table)
@@ -274,7 +274,7 @@ def _write(
         if changed:
             only = None if old is None else changed
             found = replace_intervals(connection, plan, table, key, only)
-        parts[product] = _part(version, masks[product], sources, old, changed, found)
+        parts[product] = _part(heads[product], masks[product], sources, old, changed, found)
         rows = sum(content.rows for content in found.values())
         if table.version >= 0:
             copies.append(ProductCopy(product, table.version, rows, len(changed)))
@@ -307,7 +307,7 @@ def _changed(old: Part | None, sources: Mapping[str, str]) -> frozenset[str]:
 
 
 def _part(
-    version: int,
+    at: Head,
     mask: str,
     sources: dict[str, str],
     old: Part | None,
@@ -319,7 +319,8 @@ def _part(
     rows |= {i: c.rows for i, c in found.items()}
     hashes |= {i: c.hash for i, c in found.items()}
     return Part(
-        version=version,
+        version=at.version,
+        log_mark=at.mark,
         mask=mask,
         sources=sources,
         rows=dict(sorted(rows.items())),

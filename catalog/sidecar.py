@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from catalog.masking import MaskPlan
+from catalog.snapshot import Head
 from catalog.states import IntervalState
 from contracts.catalogue import Catalogue
 from contracts.model import Frozen
@@ -42,9 +43,11 @@ class Stamp(Frozen):
 
 
 class Part(Frozen):
-    """One product in the file: Delta version, and per interval source digest, rows and hash."""
+    """One product in the file: its table's newest commit, and per interval source digest, rows
+    and hash."""
 
     version: int
+    log_mark: str = ""
     mask: str
     sources: dict[str, str]
     rows: dict[str, int]
@@ -65,9 +68,9 @@ class Sidecar(Frozen):
     """Of the mask key; 0: nothing is hashed."""
 
     @property
-    def versions(self) -> dict[str, int]:
-        """Product -> the Delta version that was copied."""
-        return {product: part.version for product, part in self.parts.items()}
+    def heads(self) -> dict[str, Head]:
+        """Product -> the commit that was copied."""
+        return {product: Head(part.version, part.log_mark) for product, part in self.parts.items()}
 
 
 def sidecar_path(published: Path) -> Path:

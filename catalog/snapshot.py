@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from contracts.compile.duckdb import duckdb_type
 from contracts.model import Contract
@@ -14,13 +15,32 @@ from pipelines.engine.tables import StoredFile, Table, interval_column_of
 _COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint.*\.parquet)$")
 
 
-def latest_version(table: Path) -> int:
-    """The newest committed version, from the names in the log alone; -1 without a table."""
+class Head(NamedTuple):
+    """A table's newest version, and a mark of its log entry.
+
+    The mark tells a table from another one that was built anew and counts from 0 again.
+    """
+
+    version: int
+    mark: str
+
+
+def head(table: Path) -> Head:
+    """The newest commit, from the log's directory alone; version -1 without a table."""
     try:
-        names = [entry.name for entry in (table / "_delta_log").iterdir()]
+        entries = [(m, e) for e in (table / "_delta_log").iterdir() if (m := _COMMIT.match(e.name))]
     except (FileNotFoundError, NotADirectoryError):
-        return -1
-    return max((int(m.group(1)) for m in map(_COMMIT.match, names) if m), default=-1)
+        return Head(-1, "")
+    if not entries:
+        return Head(-1, "")
+    match, entry = max(entries, key=lambda each: (int(each[0].group(1)), each[1].name))
+    status = entry.stat()
+    return Head(int(match.group(1)), f"{status.st_size}:{status.st_mtime_ns}")
+
+
+def latest_version(table: Path) -> int:
+    """The newest committed version; -1 without a table."""
+    return head(table).version
 
 
 def digests(table: Table) -> dict[str, str]:

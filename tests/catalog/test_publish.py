@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -139,6 +140,18 @@ def test_only_changed_intervals_are_copied(lake: TinyLake) -> None:
     assert rebuilt.outcome == "rebuilt"
     assert (rows(path, content), rows(path, meta)) == updated
     assert len(updated[0]) == 10
+
+
+def test_a_table_built_anew_is_published_although_it_counts_alike(lake: TinyLake) -> None:
+    """A product rebuilt from bronze starts at version 0 again: its rows, not its number, count."""
+    shutil.rmtree(lake.settings.table("silver.trade"))
+    lake.write("silver.trade", trades(DAY1), DAY1)
+    publish(lake.settings, lake.catalogue, now=NOW)
+    shutil.rmtree(lake.settings.table("silver.trade"))
+    lake.write("silver.trade", trades(DAY1, lots=7)[:4], DAY1)
+    publish(lake.settings, lake.catalogue, now=NOW)
+    found = rows(published_path(lake.settings, "analyst"), "SELECT count(*) FROM silver.trade")
+    assert found == [(4,)]
 
 
 def test_only_committed_rows_are_published(lake: TinyLake) -> None:
