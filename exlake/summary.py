@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipelines.engine.run import Lake
+    from pipelines.engine.settings import Settings
 
 EXAMPLES: dict[str, str] = {
     "The busiest contracts of each day, with the official settlement price": (
@@ -69,14 +70,8 @@ class Summary:
     products: tuple[ProductLine, ...]
     reasons: tuple[str, ...]
     """Why intervals are blocked, held or broken."""
-    home: Path
-    report: Path
-    pages: Path
-    brief: Path | None
-    """The newest daily brief of the news, if one was written."""
-    published: tuple[Path, ...]
-    surveillance: Path
-    """The list of surveillance pages; it may not be there yet."""
+    places: tuple[tuple[str, Path], ...]
+    """What to open, by name: the lake, each kind of page that was written, each audience's file."""
 
 
 def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
@@ -125,18 +120,23 @@ def summarise(lake: Lake, dates: Collection[str] | None = None) -> Summary:
         for r in rows
         if r.state in ("blocked", "held", "failed")
     )
-    settings = lake.settings
-    return Summary(
-        landed=landed,
-        products=products,
-        reasons=reasons,
-        home=settings.home,
-        report=settings.reports / "quality" / "index.html",
-        pages=settings.reports / "catalog" / "index.html",
-        brief=max((settings.reports / "news").glob("brief-*.html"), default=None),
-        published=tuple(sorted(settings.publish.glob("*.duckdb"))),
-        surveillance=settings.reports / "surveillance" / "index.html",
-    )
+    return Summary(landed, products, reasons, _places(lake.settings))
+
+
+def _places(settings: Settings) -> tuple[tuple[str, Path], ...]:
+    newest = {
+        name: max(settings.reports.glob(pattern), default=None)
+        for name, pattern in (
+            ("report", "quality/index.html"),
+            ("catalogue", "catalog/index.html"),
+            ("news brief", "news/brief-*.html"),
+            ("alerts", "surveillance/index.html"),
+            ("members", "members/*/index.html"),
+        )
+    }
+    pages = ((name, path) for name, path in newest.items() if path is not None)
+    files = ((path.stem, path) for path in sorted(settings.publish.glob("*.duckdb")))
+    return (("lake", settings.home), *pages, *files)
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -160,16 +160,10 @@ def show(summary: Summary, console: Console) -> None:
     for reason in summary.reasons:
         console.print(f"  {reason}", highlight=False, soft_wrap=True)
     console.print("\n[bold]Where things are[/]")
-    console.print(f"  lake         {summary.home}", highlight=False, soft_wrap=True)
-    console.print(f"  report       {summary.report}", highlight=False, soft_wrap=True)
-    console.print(f"  catalogue    {summary.pages}", highlight=False, soft_wrap=True)
-    if summary.brief:
-        console.print(f"  news brief   {summary.brief}", highlight=False, soft_wrap=True)
-    if summary.surveillance.exists():
-        console.print(f"  alerts       {summary.surveillance}", highlight=False, soft_wrap=True)
-    for path in summary.published:
-        console.print(f"  {path.stem:<12} {path}", highlight=False, soft_wrap=True)
-    if summary.published and any(p.product.startswith("gold.") for p in summary.products):
+    for name, path in summary.places:
+        console.print(f"  {name:<12} {path}", highlight=False, soft_wrap=True)
+    published = any(path.suffix == ".duckdb" for _, path in summary.places)
+    if published and any(p.product.startswith("gold.") for p in summary.products):
         console.print("\n[bold]Three questions to begin with[/]")
         for question, sql in EXAMPLES.items():
             console.print(f"  # {question}", highlight=False, soft_wrap=True)
