@@ -1,6 +1,8 @@
 # exlake: every task a person needs. `make` alone lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-real up down test test-unit test-full bench lint format clean
+# A shell that forbids bytecode would let every process compile every library again.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 EXLAKE := $(BIN)/exlake
 DATA ?= ../shared/data

@@ -22,18 +22,23 @@ if not hasattr(_main, "__file__"):
     # and ends the process.
     _main.__file__ = __file__
 WHOLE = (
-    "tests/pipelines/simulation/",
-    "tests/pipelines/engine/test_kills.py",
-    "tests/pipelines/engine/test_backup.py",
-    "tests/pipelines/engine/test_maintenance.py",
-    "tests/pipelines/sources/test_fuzz.py",
-    "tests/pipelines/external/test_real_files.py",
-    "tests/catalog/test_publish.py",
-    "tests/catalog/test_earlier.py",
-    "tests/catalog/test_query.py",
     "tests/catalog/test_analyst_page.py",
-    "tests/catalog/test_product_pages.py",
-    "tests/exlake/test_messages.py",
+    "tests/catalog/test_as_of.py",
+    "tests/catalog/test_changes.py",
+    "tests/catalog/test_earlier.py",
+    "tests/catalog/test_export.py",
+    "tests/catalog/test_publish.py",
+    "tests/catalog/test_query.py",
+    "tests/exlake/test_decide.py",
+    "tests/exlake/test_news.py",
+    "tests/exlake/test_serve.py",
+    "tests/exlake/test_shell.py",
+    "tests/pipelines/engine/test_backup.py",
+    "tests/pipelines/engine/test_kills.py",
+    "tests/pipelines/engine/test_maintenance.py",
+    "tests/pipelines/external/test_real_files.py",
+    "tests/pipelines/simulation/",
+    "tests/pipelines/sources/",
 )
 """Tests over whole worlds of files or whole lakes: no Spark, yet seconds each."""
 
