@@ -27,12 +27,16 @@ WHOLE = (
     "tests/catalog/test_changes.py",
     "tests/catalog/test_earlier.py",
     "tests/catalog/test_export.py",
+    "tests/catalog/test_product_pages.py",
     "tests/catalog/test_publish.py",
     "tests/catalog/test_query.py",
     "tests/exlake/test_decide.py",
+    "tests/exlake/test_member_pages.py",
+    "tests/exlake/test_messages.py",
     "tests/exlake/test_news.py",
     "tests/exlake/test_serve.py",
     "tests/exlake/test_shell.py",
+    "tests/exlake/test_surveil_history.py",
     "tests/pipelines/engine/test_backup.py",
     "tests/pipelines/engine/test_kills.py",
     "tests/pipelines/engine/test_maintenance.py",
@@ -40,7 +44,7 @@ WHOLE = (
     "tests/pipelines/simulation/",
     "tests/pipelines/sources/",
 )
-"""Tests over whole worlds of files or whole lakes: no Spark, yet seconds each."""
+"""Tests over whole worlds of files, whole lakes or real servers: no Spark, yet seconds each."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
