@@ -212,7 +212,8 @@ def _over(incident: Incident, interval: str, j: Judgement) -> bool:
 
 
 def _opened(j: Judgement, owner: str) -> IncidentRow:
-    text = f"{j.product} {j.rule_id} {j.batch_id} {j.interval}"
+    # The place in the ledger too: a verdict that repeats an earlier one keeps that one's batch.
+    text = f"{j.product} {j.rule_id} {j.batch_id} {j.interval} {j.sequence}"
     name = f"{j.rule_id}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return IncidentRow(
         incident_id=name, product=j.product, rule_id=j.rule_id, interval=j.interval,
