@@ -29,7 +29,8 @@ test: setup lint ## everything but the slow proofs: lint, types, imports, all te
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not full"
 
 test-unit: setup ## the tests that need neither Spark nor Airflow (seconds)
-	@$(BIN)/python -m pytest -n 2 -m "not (spark or airflow or whole or slow or full or browser)"
+	@$(BIN)/python -m pytest -n 2 -m "not (spark or airflow or whole or slow or full or browser)" \
+		--ignore=tests/browser --ignore=tests/pipelines/simulation --ignore=tests/pipelines/sources
 
 test-full: setup lint ## every test, the slow proofs too
 	@$(BIN)/python -m pytest

@@ -14,7 +14,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -100,7 +100,7 @@ def backup(settings: Settings, target: Path, now: datetime) -> Backup:
         os.sync()
         draft.rename(target / name)
     done = _read(target / name)
-    return Backup(**{**asdict(done), "copied_bytes": copier.copied})
+    return replace(done, copied_bytes=copier.copied)
 
 
 def backups(target: Path) -> list[Backup]:
