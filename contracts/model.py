@@ -155,7 +155,8 @@ class Format(Frozen):
     """A reader description: how one generation of a source's files looks.
 
     ``file`` is a regular expression matched against the path below the drop folder (with ``/``);
-    named groups: ``date`` (YYYYMMDD), ``publisher`` (see ``publishers``). ``kind`` names a reader.
+    named groups: ``date`` (YYYYMMDD), ``publisher`` (see ``publishers``); any other is a bronze
+    column that the file's name fills for each of its rows. ``kind`` names a reader.
     Formats are tried in order; the first whose ``file`` matches, whose period holds the interval
     and whose probe agrees is used.
     """
@@ -168,6 +169,8 @@ class Format(Frozen):
     header: tuple[str, ...] = ()
     """CSV with a header line: the exact names expected (order free). Empty: contract's columns."""
     headerless: bool = False
+    record: str | None = None
+    """headerless CSV: the probe - a regular expression that the whole first record matches."""
     rename: dict[str, str] = {}
     """Source field -> bronze column, where they differ."""
     sections: tuple[str, ...] = ()
@@ -187,6 +190,9 @@ class Format(Frozen):
     the interval is partial."""
     interval: str | None = None
     """A fixed interval (ISO date) for files that carry no date in their name."""
+    date_column: str | None = None
+    """The bronze column that dates the rows of a file whose name has no date: the interval is the
+    latest date in it (YYYYMMDD, YYYY-MM-DD or YYYY/M/D, whatever follows)."""
     valid_from: date = date(1990, 1, 1)
     valid_to: date | None = None
     empty: Literal["allowed", "refused"] = "refused"

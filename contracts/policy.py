@@ -114,7 +114,7 @@ def _delivered(contract: Contract) -> Iterator[Violation]:
     if len(set(names)) != len(names):
         yield "ours:formats", "two formats share a name", "Rename one."
     for form in contract.formats:
-        yield from _format(form)
+        yield from _format(form, {c.name for c in contract.business_columns})
 
 
 def _dimension(contract: Contract) -> Iterator[Violation]:
@@ -128,16 +128,27 @@ def _dimension(contract: Contract) -> Iterator[Violation]:
         yield "ours:intervalColumn", "a dimension is one interval", "Remove it."
 
 
-def _format(form: Format) -> Iterator[Violation]:
+def _format(form: Format, columns: set[str]) -> Iterator[Violation]:
     pattern = form.file
     try:
         groups = set(re.compile(pattern).groupindex)
     except re.error as error:
         yield "ours:formats", f"file pattern {pattern!r}: {error}", "Correct the expression."
         return
-    unknown = groups - {"date", "publisher"}
+    try:
+        re.compile(form.record or "")
+    except re.error as error:
+        yield "ours:formats", f"record pattern {form.record!r}: {error}", "Correct the expression."
+    if form.record is not None and not form.headerless:
+        yield "ours:formats", f"{form.name}: record without headerless", "A header is its probe."
+    unknown = groups - {"date", "publisher"} - columns
     if unknown:
-        yield "ours:formats", f"unknown group {', '.join(sorted(unknown))}", "date, publisher"
+        words = ", ".join(sorted(unknown))
+        yield "ours:formats", f"unknown group {words}", "date, publisher, or a column's name"
+    if form.date_column is not None and form.date_column not in columns:
+        yield "ours:formats", f"{form.name}: no column {form.date_column}", "Name a column."
+    if form.date_column is not None and ("date" in groups or form.interval is not None):
+        yield "ours:formats", f"{form.name}: dated twice", "Name, fixed interval or column: one."
     if ("publisher" in groups) != bool(form.publishers):
         yield "ours:formats", f"{form.name}: group and list of publishers", "Give both, or none."
 

@@ -46,7 +46,7 @@ def run_demo_real(data: Path) -> None:
 
     began = time.monotonic()
     settings, catalogue = open_catalogue()
-    found = list(recognised(data, catalogue)) if data.exists() else []
+    found = list(recognised(data, settings, catalogue)) if data.exists() else []
     if not found:
         raise NoRealDataError(data)
     # The DAGs' tasks read the settings themselves: this process's environment is how they learn.

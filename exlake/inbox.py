@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """A recognised file: its dataset, the format's name, its flow, its ISO interval if named."""
+    """A recognised file: its dataset, the format's name, its flow, its ISO interval if it says."""
 
     file: str
     dataset: str
@@ -23,17 +23,27 @@ class Found:
     interval: str | None
 
 
-def recognised(folder: Path, catalogue: Catalogue) -> Iterator[Found]:
-    """Files below a folder whose name a bronze contract's format fits (the first that does)."""
+def recognised(folder: Path, settings: Settings, catalogue: Catalogue) -> Iterator[Found]:
+    """Files below a folder whose name a bronze contract's format fits (the first that does).
+
+    Where the rows date a file, it is read for its interval.
+    """
+    from pipelines.sources.base import Limits
     from pipelines.sources.file_drop import FileDrop
     from pipelines.sources.formats import matches
+    from pipelines.sources.receive import dated_by_rows
 
     bronze = [c for c in catalogue.layer("bronze") if c.formats]
+    limits = Limits.of(settings)
     for offer in FileDrop(folder.absolute()).offers():
-        for match in matches(bronze, offer.name)[:1]:
-            day = match.interval.isoformat() if match.interval else None
+        fitting = matches(bronze, offer.name)
+        for match in fitting[:1]:
+            form, day = match.format.name, match.interval.isoformat() if match.interval else None
+            if any(m.format.date_column for m in fitting):
+                read = dated_by_rows(Path(offer.key), offer.name, fitting, limits)
+                form, day = read or (form, day)
             contract = match.contract
-            yield Found(offer.name, contract.name, match.format.name, contract.flow, day)
+            yield Found(offer.name, contract.name, form, contract.flow, day)
 
 
 def unlanded(settings: Settings, catalogue: Catalogue) -> int:

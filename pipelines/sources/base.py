@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Protocol
 
+from pipelines.engine.settings import Settings
 from pipelines.sources.errors import DeliveryError
 
 
@@ -64,3 +65,8 @@ class Limits:
     """The ratio is judged only above this many unpacked bytes: small texts compress well."""
     document: int = 256_000_000
     """Bytes of one JSON document, which has to fit in memory."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """The limits that a lake's settings give."""
+        return cls(settings.unpacked_limit_bytes, settings.unpacked_ratio_limit)

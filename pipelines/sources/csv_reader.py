@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -22,14 +23,18 @@ HEADER_LIMIT = 64_000
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
     """How the header differs from the format's; empty when it agrees.
 
-    Without a header line the number of fields of the first record is compared.
+    Without a header line the number of fields of the first record is compared, and its text with
+    the format's ``record``.
     """
     first = _first_record(file, form)
     expected = delivered_columns(form, contract)
     if form.headerless:
-        if first is None or len(first) == len(expected):
+        if first is not None and len(first) != len(expected):
+            return (f"{len(first)} fields instead of {len(expected)}",)
+        line = None if first is None else form.delimiter.join(first)
+        if line is None or form.record is None or re.fullmatch(form.record, line):
             return ()
-        return (f"{len(first)} fields instead of {len(expected)}",)
+        return (f"a first record unlike {form.record}",)
     if first is None:
         return ("the file has no header line",)
     return differences([name.strip() for name in first], expected)

@@ -19,6 +19,7 @@ from pipelines.sources.errors import (
     DeliveryError,
     SchemaDriftError,
 )
+from pipelines.sources.shape import NAME_GROUPS
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class Match:
     """A format whose file pattern fits a name, and what the name says.
 
     ``interval``: its date, None without one; ``publisher``: the place among the format's
-    publishers, from 1, None where all come in one file.
+    publishers, from 1, None where all come in one file; ``named``: the values of columns that the
+    name fills.
     """
 
     contract: Contract
     format: Format
     interval: date | None
     publisher: int | None = None
+    named: tuple[tuple[str, str], ...] = ()
 
 
 def matches(contracts: Iterable[Contract], name: str) -> tuple[Match, ...]:
@@ -53,7 +56,7 @@ def matches(contracts: Iterable[Contract], name: str) -> tuple[Match, ...]:
                 continue
             if day is None and match.groupdict().get("date") is not None:
                 continue
-            found.append(Match(contract, form, day, _publisher(form, match)))
+            found.append(Match(contract, form, day, _publisher(form, match), _named(match)))
     return tuple(found)
 
 
@@ -121,6 +124,11 @@ def _publisher(form: Format, match: re.Match[str]) -> int | None:
     if not form.publishers:
         return None
     return form.publishers.index(match.groupdict().get("publisher") or "") + 1
+
+
+def _named(match: re.Match[str]) -> tuple[tuple[str, str], ...]:
+    groups = match.groupdict()
+    return tuple((k, v) for k, v in groups.items() if k not in NAME_GROUPS and v is not None)
 
 
 @cache

@@ -129,9 +129,8 @@ class _Landing:
         self.seen = Seen.load(settings.landing, formats, trusted=ledger.is_dir())
         self.recorded: list[Delivery] = []
         self.known = Known()
-        limits = Limits(settings.unpacked_limit_bytes, settings.unpacked_ratio_limit)
         self.receiver = Receiver(
-            source, settings.landing, limits, TradingCalendar.default(), now, run_id
+            source, settings.landing, Limits.of(settings), TradingCalendar.default(), now, run_id
         )
 
     def land(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from pipelines.sources import (
     parquet_reader,
 )
 from pipelines.sources.base import Limits
+from pipelines.sources.shape import fill
 from pipelines.sources.text import TextFile, inspect_text
 
 
@@ -75,8 +76,15 @@ def probe(file: OpenFile, form: Format, contract: Contract) -> tuple[str, ...]:
     return _TEXT[form.kind].probe(file.text, form, contract)
 
 
-def read(file: OpenFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """The file's records as text in the contract's columns, streaming, in file order."""
+def read(
+    file: OpenFile, form: Format, contract: Contract, named: Sequence[tuple[str, str]] = ()
+) -> Iterator[pa.RecordBatch]:
+    """The file's records as text in the contract's columns, streaming, in file order.
+
+    ``named``: columns that the file's name fills, each with its value.
+    """
     if file.text is None:
-        return parquet_reader.batches(file.path, file.name, form, contract)
-    return _TEXT[form.kind].batches(file.text, form, contract)
+        batches = parquet_reader.batches(file.path, file.name, form, contract)
+    else:
+        batches = _TEXT[form.kind].batches(file.text, form, contract)
+    return (fill(batch, named) for batch in batches) if named else batches

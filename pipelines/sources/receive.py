@@ -18,10 +18,12 @@ from pipelines.engine.delivery import Delivery, Manifest, delivery_id, from_mani
 from pipelines.sources import readers
 from pipelines.sources.base import Limits, Offer, Source
 from pipelines.sources.bronze import Landed
+from pipelines.sources.dating import latest_date
 from pipelines.sources.errors import (
     ChangedWhileReadError,
     ChecksumMismatchError,
     DateMismatchError,
+    DeliveryError,
     EmptyDeliveryError,
     SequenceConflictError,
     UnknownFileError,
@@ -86,8 +88,11 @@ class Receiver:
         sha256 = self.source.checksum(offer)
         if manifest is not None:
             check_content(offer, manifest, sha256)
-        earlier = _earlier(offer, manifest, candidates[0], sha256, known)
-        if earlier is not None:
+        day = manifest.interval if manifest else _interval(candidates[0])
+        if day is None and not any(c.format.date_column for c in candidates):
+            raise DateMismatchError(offer.name, "a date (YYYYMMDD)", "name", "none")
+        earlier = day and _earlier(offer, manifest, candidates[0], day, sha256, known)
+        if earlier:
             return earlier
         folder = self.landing / INCOMING / uuid.uuid4().hex
         folder.mkdir(parents=True, mode=0o700)
@@ -104,7 +109,7 @@ class Receiver:
         sha256: str,
         known: Known,
         folder: Path,
-    ) -> Landed:
+    ) -> Landed | Delivery:
         copy = folder / offer.file
         if self.source.fetch(offer, copy) != sha256:
             raise ChangedWhileReadError(offer.name)
@@ -114,10 +119,14 @@ class Receiver:
         if manifest is not None:
             check_date(offer, manifest, match.interval)
             check_origin(offer, manifest, contract, form)
-        interval = manifest.interval if manifest else _interval(match)
-        check_body_date(file, match, interval)
         # The whole file is read before anything is stored: a bad one leaves nothing behind.
-        rows, kept, filled = _read_all(file, match)
+        rows, kept, filled, latest = _read_all(file, match)
+        interval = _dated(offer, manifest, match, latest)
+        check_body_date(file, match, interval)
+        if manifest is None and form.date_column is not None:
+            earlier = _earlier(offer, manifest, match, interval, sha256, known)
+            if earlier is not None:
+                return earlier
         if not filled and (manifest is None or manifest.mode != "withdrawal"):
             rows = 0
             self._allow_empty(offer, match, interval)
@@ -131,7 +140,9 @@ class Receiver:
         again = file.moved(final)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            return iter(kept) if kept is not None else readers.read(again, form, contract)
+            if kept is not None:
+                return iter(kept)
+            return readers.read(again, form, contract, match.named)
 
         return Landed(delivery, contract, batches, rows)
 
@@ -205,6 +216,18 @@ class Receiver:
         return final
 
 
+def dated_by_rows(
+    path: Path, name: str, candidates: Sequence[Match], limits: Limits
+) -> tuple[str, str | None] | None:
+    """(format, interval) of a file whose rows may date it; None when it will be refused."""
+    try:
+        match, file = choose(path, name, candidates, limits, None)
+        day = _interval(match) or _read_all(file, match)[3]
+    except DeliveryError:
+        return None
+    return match.format.name, day
+
+
 def candidates_of(contracts: Sequence[Contract], offer: Offer) -> tuple[Match, ...]:
     """Formats that fit the offer's name (that of its lost file, for a manifest alone)."""
     return matches(contracts, offer.name.removesuffix(SIDECAR))
@@ -219,12 +242,9 @@ def _of_manifest(offer: Offer, manifest: Manifest, candidates: Sequence[Match]) 
 
 
 def _earlier(
-    offer: Offer, manifest: Manifest | None, match: Match, sha256: str, known: Known
+    offer: Offer, manifest: Manifest | None, match: Match, interval: str, sha256: str, known: Known
 ) -> Delivery | None:
     """The delivery that this offer repeats, or None; raises SequenceConflictError."""
-    interval = manifest.interval if manifest else _interval(match)
-    if interval == "all":
-        raise DateMismatchError(offer.name, "a date (YYYYMMDD)", "name", "none")
     landed = known.landed(match.contract.name, interval)
     if manifest is None:
         return next((d for d in landed if d.sha256 == sha256), None)
@@ -236,24 +256,48 @@ def _earlier(
     return None
 
 
-def _interval(match: Match) -> str:
-    return match.interval.isoformat() if match.interval else "all"
+def _interval(match: Match) -> str | None:
+    return match.interval.isoformat() if match.interval else None
+
+
+def _dated(offer: Offer, manifest: Manifest | None, match: Match, latest: str | None) -> str:
+    """The interval: what the manifest says, or the name, or the latest date in the rows.
+
+    Raises DateMismatchError when there is none, or rows and manifest disagree.
+    """
+    column = match.format.date_column
+    said = manifest.interval if manifest else _interval(match)
+    if column is None:
+        if said is None:
+            raise DateMismatchError(offer.name, "a date (YYYYMMDD)", "name", "none")
+        return said
+    if manifest is not None and latest not in (None, said):
+        raise DateMismatchError(offer.name, manifest.interval, f"latest {column}", str(latest))
+    if said is None and latest is None:
+        raise DateMismatchError(offer.name, "a date", f"column {column}", "none")
+    return said or str(latest)
 
 
 def _read_all(
     file: readers.OpenFile, match: Match
-) -> tuple[int, list[pa.RecordBatch] | None, bool]:
-    """Rows, the batches when they are small enough to keep, and whether any carries data."""
-    rows, size, filled = 0, 0, False
+) -> tuple[int, list[pa.RecordBatch] | None, bool, str | None]:
+    """Rows, the batches when small enough to keep, whether any carries data, and the latest date.
+
+    The date (ISO) is that of the format's ``date_column``; None without one.
+    """
+    rows, size, filled, latest = 0, 0, False, None
     kept: list[pa.RecordBatch] | None = []
     keys = match.format.data_keys
-    for batch in readers.read(file, match.format, match.contract):
+    dated = match.format.date_column
+    for batch in readers.read(file, match.format, match.contract, match.named):
         rows += batch.num_rows
         size += batch.nbytes
         if not filled:
             filled = not keys or holds_data(batch.column("record").to_pylist(), keys)
+        if dated is not None:
+            latest = latest_date(batch.column(dated), latest)
         kept = [*kept, batch] if kept is not None and size <= KEEP_ROWS_BYTES else None
-    return rows, kept, filled and rows > 0
+    return rows, kept, filled and rows > 0, latest
 
 
 def _landed_path(dataset: str, interval: str, sequence: int, sha256: str, file: str) -> str:

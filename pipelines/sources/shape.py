@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ from contracts.model import Contract, Format
 ROW_NUMBER = "_row_number"
 DOCUMENT_COLUMNS = frozenset({"section", "header", "record"})
 """Filled by the JSON reader only: a table of rows does not carry them."""
+NAME_GROUPS = frozenset({"date", "publisher"})
+"""Groups of a file pattern that say where a file belongs; any other names a column it fills."""
 
 
 def delivered_columns(form: Format, contract: Contract) -> tuple[str, ...]:
@@ -19,7 +22,8 @@ def delivered_columns(form: Format, contract: Contract) -> tuple[str, ...]:
     if form.header:
         return form.header
     back = {bronze: source for source, bronze in form.rename.items()}
-    names = [c.name for c in contract.business_columns if c.name not in DOCUMENT_COLUMNS]
+    elsewhere = DOCUMENT_COLUMNS | (set(re.compile(form.file).groupindex) - NAME_GROUPS)
+    names = [c.name for c in contract.business_columns if c.name not in elsewhere]
     return tuple(back.get(name, name) for name in names)
 
 
@@ -38,6 +42,15 @@ def shape_batch(
     schema = batch_schema(contract)
     arrays = [named[f.name] if f.name in named else pa.nulls(rows, f.type) for f in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def fill(batch: pa.RecordBatch, named: Sequence[tuple[str, str]]) -> pa.RecordBatch:
+    """The batch with each named column holding one value in every row."""
+    for name, value in named:
+        place = batch.schema.get_field_index(name)
+        values = pa.repeat(pa.scalar(value, pa.string()), batch.num_rows)
+        batch = batch.set_column(place, batch.schema.field(place), values)
+    return batch
 
 
 def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:

@@ -159,11 +159,45 @@ def test_ticks_have_two_times_and_an_order(spark: SparkSession) -> None:
     assert first["event_time"] == datetime(2022, 2, 17, 15, 59, 59, 500_000)
     assert first["receive_time"] == datetime(2022, 2, 17, 16, 0, 1)
     assert (first["bid_price"], first["settlement_price"]) == (None, None)
-    assert first["_unparsed"] == "high_price"
+    assert (first["high_price"], first["feed_marks"], first["_unparsed"]) == (
+        None,
+        "NO_VALUE",
+        None,
+    )
     assert early["event_time"] == datetime(2022, 2, 16, 16, 0, 0, 3_000)
     assert "trade_date" in early["_unparsed"]
     assert early["trade_date"] == date(2022, 2, 18)
     assert (broken["tick_number"], broken["event_time"]) == (3, None)
+
+
+def test_ticks_of_earlier_recorders(spark: SparkSession) -> None:
+    """Counts are halved, scientific notation is marked, clock times get the interval's dates."""
+    dated = {"instrument": "RB1910", "action_time": "20190610 09:00:01", "last": "3718.0000",
+             "cum_volume": "14658.0000", "open_interest": "2596136.0000"}  # fmt: skip
+    strange = {**dated, "action_time": "20190606 09:00:01", "cum_volume": "14659.0000"}
+    night = {**dated, "action_time": "20190606 21:00:00"}
+    rows = built(spark, market_tick, [dated, strange, night], "2019-06-10")
+    good, other, evening = sorted(rows, key=lambda r: r["tick_number"])
+    assert (good["contract_id"], good["exchange"], good["counting_basis"]) == (
+        "rb1910",
+        "SHFE",
+        "TWO_SIDED",
+    )
+    assert (good["cum_volume_lots"], good["open_interest_lots"]) == (7329, 1298068)
+    assert (good["event_time"], good["receive_time"]) == (datetime(2019, 6, 10, 1, 0, 1), None)
+    assert set(other["_unparsed"].split(",")) == {"trade_date", "cum_volume_lots"}
+    assert evening["_unparsed"] == "trade_date"  # no night session before a holiday
+    clock = {"instrument": "rb1801", "action_time": "09:08:06.500", "last": "3828",
+             "cum_volume": "1671102", "open_interest": "3.11327e+006",
+             "cum_turnover": "6.4591e+010"}  # fmt: skip
+    before, after = {**clock, "action_time": "21:00:00"}, {**clock, "action_time": "00:30:00"}
+    rows = built(spark, market_tick, [clock, before, after], "2017-08-14")
+    (day, evening, midnight) = sorted(rows, key=lambda r: r["tick_number"])
+    assert (day["open_interest_lots"], day["cum_turnover"]) == (1556635, Decimal("32295500000"))
+    assert (day["feed_marks"], day["_unparsed"]) == ("ROUNDED", None)
+    assert day["event_time"] == datetime(2017, 8, 14, 1, 8, 6, 500_000)
+    assert evening["event_time"] == datetime(2017, 8, 11, 13)
+    assert midnight["event_time"] == datetime(2017, 8, 11, 16, 30)
 
 
 def test_articles_keep_their_trade_date(spark: SparkSession) -> None:

@@ -48,7 +48,11 @@ def test_every_generation_is_recognised(tmp_path: Path, data: Path) -> None:
     }
     page = found["dailystock_20260915.html"]
     assert (page.format, page.mode, page.interval) == ("page-2026-excerpt", "part", "2026-09-15")
-    assert [name for name, d in found.items() if d.status == "refused"] == []
+    refused = {name: d.error_code for name, d in found.items() if d.status == "refused"}
+    assert refused == {"rb1801.csv": "delivery-date"}  # no date anywhere: a manifest has to say it
+    assert {
+        (d.interval, d.mode, d.rows) for d in found.values() if d.format == "contract-2019"
+    } == {("2019-06-10", "part", 19_600), ("2019-06-10", "part", 26_943)}
     assert found["commodities.json"].encoding == "gb18030"
     assert sum(d.rows or 0 for d in found.values() if d.format == "headerless") == 18_456
     assert drop.land(from_path=data) == []

@@ -177,3 +177,49 @@ def test_wrong_row_counts_are_left_to_the_gate(tmp_path: Path) -> None:
     assert (delivery.status, delivery.rows) == ("landed", 5)
     assert delivery.message == "the file holds 2 rows"
     assert len(drop.bronze("login")) == 2
+
+
+TICKS = b"20190610 08:59:00,3470.0000,544.0000,714088.0000,713758.0000,1.797693e+308,1,1\n"
+
+
+def test_rows_date_a_file_and_its_name_fills_a_column(tmp_path: Path) -> None:
+    """Without a date in the name the latest in the rows is the interval; a manifest must agree.
+
+    A file that gives no date at all is refused, and lands once a manifest says it.
+    """
+    drop = Drop.at(tmp_path)
+    folder = drop.settings.inbox / "public" / "rb_ticks"
+    folder.mkdir(parents=True)
+    (folder / "rb2001.csv").write_bytes(TICKS + TICKS.replace(b"0610 08", b"0606 21"))
+    (folder / "rb1801.csv").write_bytes(b"rb1801,09:08:06.500,3828,16,3827,11,3828,2,3.1e+006,6\n")
+    found = {d.file: d for d in drop.land()}
+    dated = found["rb2001.csv"]
+    assert (dated.status, dated.interval, dated.format) == ("landed", "2019-06-10", "contract-2019")
+    assert {r["instrument"] for r in drop.bronze("market_tick")} == {"rb2001"}
+    assert found["rb1801.csv"].error_code == "delivery-date"
+    (folder / "rb2001.csv").touch()
+    assert drop.land() == []
+    claims = {"system": "public", "dataset": "market_tick", "mode": "part", "rows": 1}
+    for name, data, day in (
+        ("rb1801.csv", (folder / "rb1801.csv").read_bytes(), "2017-08-14"),
+        ("rb2005.csv", TICKS, "2019-06-11"),
+    ):
+        path = drop.put(name, data, **{**claims, "interval": day})
+        ticks = path.parent.parent / "ticks"
+        ticks.mkdir(exist_ok=True)
+        for part in (path, path.with_name(name + ".manifest.json")):
+            part.rename(ticks / part.name)
+    found = {d.file: d for d in drop.land()}
+    assert (found["rb1801.csv"].status, found["rb1801.csv"].interval) == ("landed", "2017-08-14")
+    assert found["rb2005.csv"].error_code == "delivery-date"
+    assert "latest action_time says 2019-06-10" in str(found["rb2005.csv"].message)
+
+
+def test_a_headerless_file_of_another_order_is_refused(tmp_path: Path) -> None:
+    """As many fields as a known generation has are not enough: the first record has to fit."""
+    drop = Drop.at(tmp_path)
+    folder = drop.settings.inbox / "public" / "ticks"
+    folder.mkdir(parents=True)
+    fields = TICKS.decode().strip().split(",")
+    (folder / "rb2001.csv").write_text(",".join([*fields[1:], fields[0]]) + "\n")
+    assert drop.only().error_code == "delivery-schema"
