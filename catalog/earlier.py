@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.errors import TerminalError
+from pipelines.engine.faults import reach
 from pipelines.engine.settings import Settings
 
 KEPT = 10
@@ -76,12 +77,15 @@ def keep(
         # Masks first: an edition without them is not kept.
         file.with_suffix(".json").write_text(json.dumps(dict(masks)), encoding="utf-8")
         draft.replace(file)
+        reach("edition-kept")
     editions = kept(settings, audience)
     for name in editions:
         aged = name not in editions[-KEPT:]
         if name != publication and (aged or not _same(shelf / f"{name}.json", masks)):
-            (shelf / f"{name}.duckdb").unlink()
+            # In this order: an edition without masks goes with the next publication.
             (shelf / f"{name}.json").unlink(missing_ok=True)
+            reach("edition-removed")
+            (shelf / f"{name}.duckdb").unlink()
 
 
 def _same(sidecar: Path, masks: Mapping[str, str]) -> bool:

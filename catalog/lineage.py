@@ -8,6 +8,7 @@ on inputs. Spec 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import uuid
@@ -20,8 +21,9 @@ from typing import Any
 from catalog.column_sources import ColumnSource, ColumnSources, column_sources
 from contracts.catalogue import Catalogue
 from contracts.model import Contract
-from pipelines.engine.ledgers import INTERVAL, RESULT, RUN, Ledgers, period_of
-from pipelines.engine.rows import IntervalRow, ResultRow, RunRow
+from pipelines.engine.faults import reach
+from pipelines.engine.ledgers import INTERVAL, RESULT, RUN, Ledgers
+from pipelines.engine.rows import IntervalRow, ResultRow
 from pipelines.engine.settings import Settings
 
 NAMESPACE = "exlake"
@@ -33,6 +35,7 @@ WRITTEN = frozenset({"published", "quarantine", "flagged"})
 ATTEMPTED = WRITTEN | {"blocked", "failed"}
 EVALUATED = frozenset({"passed", "failed", "not_evaluated"})
 FILE = "openlineage.jsonl"
+CURSOR = "openlineage.json"
 
 Event = dict[str, Any]
 
@@ -112,50 +115,77 @@ def events_of(
     )
 
 
-def record_lineage(
-    settings: Settings,
-    catalogue: Catalogue,
-    intervals: Iterable[IntervalRow],
-    results: Iterable[ResultRow],
-    started_at: datetime,
-) -> int:
-    """Append the events of a run's ledger rows; returns how many."""
-    events = [
-        event
-        for batch in batches_of(intervals, results)
-        for event in events_of(batch, catalogue, settings.home, started_at, column_sources())
-    ]
-    append_events(settings.ops / FILE, events)
+def bring_up_to_date(settings: Settings, catalogue: Catalogue) -> int:
+    """Append the events of every batch that the ledgers hold and the file does not; how many.
+
+    Reads what was appended to the ledgers since the last call, so a batch whose run was killed is
+    told by the next one. A call that was killed itself after writing is recognised by what stands
+    behind the size it began with: nothing is told twice.
+    """
+    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
+    path = settings.ops / FILE
+    after = _cursor(settings.ops)
+    intervals = ledgers.read(INTERVAL, after=after["interval"])
+    if not intervals:
+        return 0
+    results = ledgers.read(RESULT, after=after["result"])
+    told = _told(path, after["bytes"])
+    events = [e for e in _events_of(ledgers, settings, catalogue, intervals, results)
+              if (e["run"]["runId"], e["eventType"]) not in told]  # fmt: skip
+    append_events(path, events)
+    reach("lineage-emitted")
+    seen = {
+        "interval": max(row.sequence for row in intervals),
+        "result": max((row.sequence for row in results), default=after["result"]),
+        "bytes": path.stat().st_size if path.exists() else 0,
+    }
+    draft = settings.ops / f".{CURSOR}.{os.getpid()}"
+    draft.write_text(json.dumps(seen), encoding="utf-8")
+    draft.replace(settings.ops / CURSOR)
+    reach("lineage-noted")
     return len(events)
 
 
-def record_run(settings: Settings, catalogue: Catalogue, run_id: str) -> int:
-    """Append the events of one run as the ledgers have it; returns how many.
+def _events_of(
+    ledgers: Ledgers,
+    settings: Settings,
+    catalogue: Catalogue,
+    intervals: Sequence[IntervalRow],
+    results: Sequence[ResultRow],
+) -> Iterable[Event]:
+    """Events of these rows' batches; a killed run has no row of its own and begins with them."""
+    runs = ledgers.read(RUN, where={"run_id": sorted({row.run_id for row in intervals})})
+    began = {r.run_id: r.at - timedelta(seconds=r.seconds) for r in runs}
+    columns = column_sources()
+    for batch in batches_of(intervals, results):
+        first = min(i.committed_at for i in batch.intervals)
+        started = began.get(batch.intervals[0].run_id, first)
+        yield from events_of(batch, catalogue, settings.home, started, columns)
 
-    Of the ledgers by interval only the months of the run's dates are read.
-    """
-    ledgers = Ledgers(settings.ops, settings.locks, settings.lock_wait_seconds)
-    mine = {"run_id": (run_id,)}
-    runs = ledgers.read(RUN, where=mine)
-    periods = _periods(runs)
-    intervals = ledgers.read(INTERVAL, periods=periods, where=mine)
-    if not intervals:
-        return 0
-    results = ledgers.read(RESULT, periods=periods, where=mine)
-    begins = [r.at - timedelta(seconds=r.seconds) for r in runs]
-    begun = min(begins, default=min(i.committed_at for i in intervals))
-    return record_lineage(settings, catalogue, intervals, results, begun)
+
+def _cursor(ops: Path) -> dict[str, int]:
+    """How far ledgers and file were told; a lost note means: look at everything again."""
+    beginning = {"interval": -1, "result": -1, "bytes": 0}
+    try:
+        body = json.loads((ops / CURSOR).read_text(encoding="utf-8"))
+        return {name: int(body[name]) for name in beginning}
+    except (OSError, ValueError, KeyError, TypeError):
+        return beginning
 
 
-def _periods(runs: Sequence[RunRow]) -> tuple[str, ...] | None:
-    """Months that a run's dates span, and ``all``; None (everything) when it had no dates."""
-    spans = [r.dates.split("..") for r in runs if r.dates]
-    if not spans:
-        return None
-    first = min(date.fromisoformat(a) for a, _ in spans)
-    last = max(date.fromisoformat(b) for _, b in spans)
-    days = (first + timedelta(n) for n in range((last - first).days + 1))
-    return (period_of("all"), *sorted({period_of(d.isoformat()) for d in days}))
+def _told(path: Path, after: int) -> frozenset[tuple[str, str]]:
+    """(run, event type) of the whole lines behind this many bytes of the file."""
+    if not path.exists():
+        return frozenset()
+    with path.open("rb") as file:
+        file.seek(after)
+        lines = file.read().splitlines()
+    found = set()
+    for line in lines:
+        with contextlib.suppress(ValueError):  # a killed process left it unfinished
+            event = json.loads(line)
+            found.add((event["run"]["runId"], event["eventType"]))
+    return frozenset(found)
 
 
 def append_events(path: Path, events: Sequence[Event]) -> None:

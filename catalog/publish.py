@@ -44,6 +44,7 @@ from catalog.waived import Waived, waived, waived_table
 from contracts.catalogue import Catalogue
 from contracts.standards import Audience
 from pipelines.engine.calendar import TradingCalendar
+from pipelines.engine.faults import reach
 from pipelines.engine.graph import Graph
 from pipelines.engine.ledgers import Ledgers
 from pipelines.engine.locks import lock_path, locked
@@ -217,7 +218,9 @@ def _publish(
             tables += told
             tables += change_tables(_changes(connection, target, compared, causes))
             write_meta(connection, tables)
+        reach("draft-written")
         _swap(draft, target)
+        reach("file-published")
     finally:
         _clear(settings.publish, audience.name)
     stamp = Stamp.of(target)
@@ -234,6 +237,7 @@ def _publish(
             key_version=version,
         ),
     )
+    reach("publication-noted")
     earlier.keep(settings, audience.name, edition.publication_id, target, masks)
     outcome: Literal["updated", "rebuilt"] = "updated" if base else "rebuilt"
     return Publication(

@@ -161,28 +161,36 @@ def run(
 def backfill(
     product: Given,
     dates: Wanted,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only what is blocked, held or broken, again.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Plan one product over a range, ask, then run it, oldest first."""
-    from exlake.lake import open_lake
-    from exlake.orchestration.flows import run_products
+    """Plan one product over a range, ask, then run it, oldest first; what became of each interval.
 
-    span = parse_range(dates)
-    lake = open_lake()
-    _ = lake.catalogue[product]
-    made_from = lake.graph.upstream([product])
-    wanted = [p for p in lake.graph.built if p == product or p in made_from]
-    plan = lake.plan(lake.request(products=wanted, dates=span))
+    Interrupt it once and it stops after the batch at work; the same command goes on from there.
+    """
+    from exlake.lake import open_lake
+    from exlake.orchestration.backfilling import carry_out_backfill, plan_backfill, stopping
+    from exlake.orchestration.flows import raise_broken
+
+    found = plan_backfill(open_lake(), product, parse_range(dates), failed=failed)
     if not as_json:
-        show_plan(plan)
-    if plan.idle:
+        show_plan(found.plan)
+    if found.plan.idle:
         if as_json:
             document([])
         return
     if not yes and not typer.confirm("Run this?"):
         raise typer.Exit(1)
-    _report(run_products(wanted, span, on_progress=_quiet if as_json else _say), as_json)
+    say = _quiet if as_json else _say
+    with stopping(say) as stop:
+        outcomes, summary = carry_out_backfill(found, say, stop)
+    _listed(outcomes, "Backfill", as_json)
+    raise_broken(summary)
+    if summary.stopped or any(o.state in BAD for o in outcomes):
+        raise typer.Exit(1)
 
 
 def judge(product: Given, dates: Wanted, as_json: AsJson = False) -> None:
@@ -198,15 +206,19 @@ def judge(product: Given, dates: Wanted, as_json: AsJson = False) -> None:
 
 
 def _report(outcomes: list[Outcome], as_json: bool) -> None:
+    _listed(outcomes, "Run", as_json)
+    if any(o.state in BAD for o in outcomes):
+        raise typer.Exit(1)
+
+
+def _listed(outcomes: list[Outcome], title: str, as_json: bool) -> None:
     from dataclasses import asdict
 
     columns = ("product", "interval", "state", "built", "accepted", "quarantined", "reasons")
     listing(
-        [asdict(o) for o in outcomes], columns, title="Run", as_json=as_json,
+        [asdict(o) for o in outcomes], columns, title=title, as_json=as_json,
         empty="Everything is up to date: nothing ran.",
     )  # fmt: skip
-    if any(o.state in BAD for o in outcomes):
-        raise typer.Exit(1)
 
 
 def _say(line: str) -> None:

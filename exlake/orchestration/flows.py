@@ -135,7 +135,10 @@ def run_products(
     force: bool = False,
     on_progress: Callable[[str], None] = log.info,
 ) -> list[Outcome]:
-    """Run any products over any dates (None: all): what `exlake run` and `backfill` do."""
+    """Run any products over any dates (None: all): what `exlake run` does.
+
+    Raises what broke, when all is done.
+    """
     from exlake.lake import open_lake
     from exlake.reporting import refresh_pages
 
@@ -153,29 +156,44 @@ def run_products(
 def carry_out(
     lake: Lake, *, command: str, say: Callable[[str], None], **request: Any
 ) -> RunSummary:
-    """Run; report, lineage, alerts' history, messages. Raises what broke, when all is done."""
-    from catalog.lineage import record_run
+    """As ``carry_on``; raises what broke, transient errors first, when all is done."""
+    summary = carry_on(lake, command=command, say=say, **request)
+    raise_broken(summary)
+    return summary
+
+
+def carry_on(
+    lake: Lake, *, command: str, say: Callable[[str], None], of: int = 0, **request: Any
+) -> RunSummary:
+    """Run; report, lineage, alerts' history, messages. ``of``: intervals to count in progress."""
+    from catalog import lineage
     from exlake.messages.outbox import tell_changes
     from exlake.reporting import write_report
     from exlake.surveillance.history import record_alerts
     from pipelines.engine.run import run
 
-    summary = run(
-        lake.settings,
-        command=command,
-        lake=lake,
-        on_progress=lambda event: say(sentence(event)),
-        **request,
-    )
+    done = 0
+
+    def tell(event: Event) -> None:
+        nonlocal done
+        done += len(event.intervals) if event.kind in ("end", "failed") else 0
+        say(f"[{done}/{of}] {sentence(event)}" if of else sentence(event))
+
+    summary = run(lake.settings, command=command, lake=lake, on_progress=tell, **request)
+    # From the ledgers, not from this run: what a killed run could not tell is told now.
+    lineage.bring_up_to_date(lake.settings, lake.catalogue)
     if not summary.idle or summary.held:
         write_report(lake, summary, command)
-        record_run(lake.settings, lake.catalogue, summary.run_id)
         tell_changes(lake, {interval for _, interval in summary.touched})
         record_alerts(lake, {interval for _, interval in summary.touched})
+    return summary
+
+
+def raise_broken(summary: RunSummary) -> None:
+    """Raise the error of a batch that broke, a transient one first; nothing when none did."""
     broken = sorted(summary.failures, key=lambda failure: not failure.transient)
     if broken:
         raise broken[0].error
-    return summary
 
 
 def sentence(event: Event) -> str:
@@ -191,6 +209,8 @@ def sentence(event: Event) -> str:
         return f"building {event.product} {span}"
     if event.kind == "end":
         return f"{event.product} {span}: {event.detail} ({event.seconds:.1f} s)"
+    if event.kind == "split":
+        return f"{event.product} {span}: broke, tried again in halves: {event.detail}"
     return f"{event.product} {span}: {event.kind} {event.detail}"
 
 

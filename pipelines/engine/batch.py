@@ -222,8 +222,6 @@ class _Batch:
                     results=tuple(r for r in results if r.interval in changed),
                 )
                 version = held.commit(changed, dump(metadata))
-                if changed:
-                    reach("committed")
         for interval in changed:
             rows[interval] = replace(rows[interval], delta_version=version)
         return BatchOutcome(

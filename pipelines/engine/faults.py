@@ -12,14 +12,24 @@ import signal
 from collections import Counter
 
 VARIABLE = "EXLAKE_FAULT"
-ENGINE_POINTS = (
-    "files-written", "verdict", "dirty-rewritten", "quarantine-written", "committed",
-    "before-ledger", "results-appended", "ledger-appended",
+LANDING_POINTS = (
+    "delivery-copied", "delivery-appended", "appended-delivery", "delivery-recorded",
+    "deliveries-noted",
 )  # fmt: skip
-"""Points of one run, in the order in which they are reached (a clean batch is not rewritten)."""
-LANDING_POINTS = ("delivery-copied", "delivery-appended", "delivery-recorded")
+ENGINE_POINTS = (
+    "files-written", "dirty-rewritten", "verdict", "quarantine-written", "committed",
+    "leftovers-removed", "before-ledger", "appended-result", "appended-lineage",
+    "appended-interval", "appended-run", "appended-incident", "incidents-noted",
+)  # fmt: skip
+"""Points of one run, in the order in which they are reached (a clean batch is not rewritten).
+``appended-<ledger>`` is reached after every append to a ledger, by whomever."""
+LINEAGE_POINTS = ("lineage-emitted", "lineage-noted")
+PUBLISHING_POINTS = (
+    "draft-written", "file-published", "publication-noted", "edition-kept", "edition-removed",
+)  # fmt: skip
+MAINTENANCE_POINTS = ("compacted", "vacuumed", "orphan-removed")
 BACKUP_POINTS = ("backup-copied", "restore-copied")
-MAINTENANCE_POINTS = ("compacted", "vacuumed")
+MESSAGE_POINTS = ("messages-queued", "message-sent")
 
 _reached: Counter[str] = Counter()
 

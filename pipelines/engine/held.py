@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from contracts.errors import TerminalError, TransientError
+from pipelines.engine.faults import reach
 from quality.errors import RowsOutsideIntervalsError
 
 if TYPE_CHECKING:
@@ -270,7 +271,9 @@ class TransactionWrite:
                 raise ConcurrentWriteError(self._product, type(error).__name__) from error
             raise
         published = {path for path, b, _ in self._actions if self._of(b) in keep}
+        reach("committed")
         self._remove([p for p, _, _ in self._actions if p not in published] + self._dropped)
+        reach("leftovers-removed")
         self._actions, self._dropped = [], []
         return int(version.get()) if version.isDefined() else None
 
@@ -382,7 +385,9 @@ class StagedWrite:
         if exists and where:
             writer = writer.option("replaceWhere", where)
         (writer.partitionBy(self._column) if self._column else writer).save(str(self._table))
+        reach("committed")
         self.drop()
+        reach("leftovers-removed")
         history = DeltaTable.forPath(self._spark, str(self._table)).history(1).collect()
         return int(history[0]["version"])
 

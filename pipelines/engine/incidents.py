@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from contracts.model import Contract
+from pipelines.engine.faults import reach
 from pipelines.engine.ledgers import INCIDENT, INTERVAL, RESULT, Ledgers
 from pipelines.engine.rows import IncidentRow, IntervalRow, ResultRow
 
@@ -138,6 +139,7 @@ def bring_up_to_date(
     }
     if seen != after:
         _save_cursor(ledgers.ops, seen)
+        reach("incidents-noted")
     return rows
 
 

@@ -45,12 +45,14 @@ class Lake:
         products: Iterable[str] | None = None,
         dates: tuple[date, date] | None = None,
         force: bool = False,
+        only: Iterable[tuple[str, str]] | None = None,
     ) -> Request:
         """A request; products that do not exist are refused with near names."""
         wanted = None if products is None else frozenset(products)
         for product in wanted or ():
             _ = self.catalogue[product]
-        return Request(self.graph, self.calendar, dates, wanted, force)
+        pairs = None if only is None else frozenset(only)
+        return Request(self.graph, self.calendar, dates, wanted, force, pairs)
 
     def plan(self, request: Request) -> Plan:
         """What a run of the request would do; writes nothing."""

@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, write_deltalake
 
 from pipelines.engine.delivery import Delivery
+from pipelines.engine.faults import reach
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.rows import (
     AlertRow,
@@ -101,6 +102,7 @@ class Ledgers:
         with locked(lock_path(self.locks, "ops"), wait_seconds=self.lock_wait_seconds):
             for ledger, rows in filled:
                 self._append(ledger, rows)
+                reach(f"appended-{ledger.name}")
 
     def read(
         self,

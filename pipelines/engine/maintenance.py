@@ -95,6 +95,7 @@ def maintain(
                 reach("vacuumed")
             for orphan in orphans:
                 orphan.unlink(missing_ok=True)
+                reach("orphan-removed")
         if not care.idle:
             done.append(care)
             on_progress(care)

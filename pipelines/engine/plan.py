@@ -152,13 +152,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: which products, which dates (both included; None: all), by force?"""
+    """What is asked for: which products, which dates (both included; None: all), by force?
+
+    ``only`` limits to single (product, interval) pairs, ``all`` included.
+    """
 
     graph: Graph
     calendar: TradingCalendar
     dates: tuple[date, date] | None = None
     products: frozenset[str] | None = None
     force: bool = False
+    only: frozenset[tuple[str, str]] | None = None
 
     def __post_init__(self) -> None:
         if self.dates is not None:
@@ -171,8 +175,10 @@ class Request:
         """True when the product is among those asked for."""
         return self.products is None or product in self.products
 
-    def covers(self, interval: str) -> bool:
+    def covers(self, product: str, interval: str) -> bool:
         """True when the interval is in the range asked for (``all`` always is)."""
+        if self.only is not None and (product, interval) not in self.only:
+            return False
         if self.dates is None or not interval[:1].isdigit():
             return True
         first, last = self.dates

@@ -35,6 +35,8 @@ __all__ = ["Event", "Failure", "Lake", "RunSummary", "new_run_id", "open_lake", 
 
 BATCH_INTERVALS = 20
 """Intervals built and judged in one batch (the measures grow with their number)."""
+IN_VAIN = 8
+"""Batches of a product that may break one after the other: then it is no single interval."""
 ROUNDS = 400
 """A product is planned again after each batch; more rounds than intervals means a fault."""
 
@@ -46,25 +48,29 @@ def run(
     flow: str | None = None,
     dates: tuple[date, date] | None = None,
     force: bool = False,
+    only: Iterable[tuple[str, str]] | None = None,
     command: str = "run",
     on_progress: OnProgress = lambda event: None,
+    stop: Callable[[], bool] = lambda: False,
     lake: Lake | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> RunSummary:
     """Build, judge and publish every stale interval that was asked for.
 
-    ``flow`` limits to the products one DAG carries. A blocked interval holds what is built from
-    it; a batch that breaks is recorded as failed and the rest goes on. Raises LockHeldError when
-    another run holds the lake, DateOutsideCalendarError, UnknownProductError.
+    ``flow`` limits to the products one DAG carries, ``only`` to (product, interval) pairs. A
+    blocked interval holds what is built from it; a batch that breaks is taken apart until the
+    interval that breaks it stands alone and is recorded as failed, and the rest goes on. ``stop``
+    is asked between batches: what is done by then is recorded. Raises LockHeldError when another
+    run holds the lake, DateOutsideCalendarError, UnknownProductError.
     """
     lake = lake or open_lake(settings)
     wanted = list(products) if products is not None else None
     if flow is not None:
         carried = lake.graph.flow(flow)
         wanted = [p for p in carried if wanted is None or p in wanted]
-    request = lake.request(products=wanted, dates=dates, force=force)
+    request = lake.request(products=wanted, dates=dates, force=force, only=only)
     with locked(lock_path(settings.locks, "run"), wait_seconds=settings.lock_wait_seconds):
-        runner = _Runner(lake, request, command, flow, on_progress, now)
+        runner = _Runner(lake, request, command, flow, on_progress, now, stop)
         return runner.run()
 
 
@@ -76,6 +82,12 @@ class _Done:
     outcomes: list[BatchOutcome] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     last: ProductPlan | None = None
+    size: int = BATCH_INTERVALS
+    """Intervals of the next batch: halved when one breaks, doubled when one is done."""
+    in_vain: int = 0
+    """Batches that broke since one was done."""
+    broken: set[str] = field(default_factory=set)
+    """Intervals that broke alone: a later run tries them again."""
 
 
 class _Runner:
@@ -89,7 +101,9 @@ class _Runner:
         flow: str | None,
         on_progress: OnProgress,
         now: Callable[[], datetime],
+        stop: Callable[[], bool],
     ) -> None:
+        self.stop, self.stopped = stop, False
         self.lake, self.request, self.command, self.flow = lake, request, command, flow
         self.on_progress, self.now = on_progress, now
         self.run_id = new_run_id(now())
@@ -109,6 +123,8 @@ class _Runner:
         rows: list[IntervalRow] = []
         try:
             for level in self._levels():
+                if self._stopping():
+                    break
                 for turn in self._turns(level, state):
                     state = state.with_rows(turn.rows)
                     rows += turn.rows
@@ -131,7 +147,12 @@ class _Runner:
                 (stage.product, w.interval, w.missing) for stage in self.done for w in stage.waiting
             ),
             repaired=len(mended),
+            stopped=self.stopped,
         )
+
+    def _stopping(self) -> bool:
+        self.stopped = self.stopped or self.stop()
+        return self.stopped
 
     def _levels(self) -> list[list[str]]:
         """Products asked for, in levels whose members do not read each other."""
@@ -190,14 +211,16 @@ class _Runner:
                 request = replace(self.request, force=False)
                 continue
             rebuild = bool(stage.will_run)
-            batch = self._next(product, stage.will_run or stage.judge_again)
-            rows = self._batch(product, state, batch, rebuild, turn)
+            todo = stage.will_run or stage.judge_again
+            batch = self._next(product, [p for p in todo if p.interval not in turn.broken], turn)
+            if not batch or self._stopping():
+                break
+            rows, go_on = self._batch(product, state, batch, rebuild, turn)
             state = state.with_rows(rows)
             turn.rows += rows
-            if turn.failures:
-                # A later run tries again; the intervals after a broken one may build on it.
+            if not go_on:
                 break
-            if request.force:
+            if request.force and rows:
                 request = self._after(batch, stage)
         if turn.last is not None:
             turn.rows += self._told(product, state, turn.last)
@@ -214,11 +237,13 @@ class _Runner:
             self.request, dates=(date.fromisoformat(min(later)), date.fromisoformat(max(later)))
         )
 
-    def _next(self, product: str, planned: Sequence[Planned]) -> tuple[Planned, ...]:
+    def _next(self, product: str, planned: Sequence[Planned], turn: _Done) -> tuple[Planned, ...]:
         """The next batch: one interval where a product reads its own past, else up to twenty."""
-        node = self.lake.graph.nodes[product]
-        own_past = any(r.how == "previous" and r.product == product for r in node.reads)
-        return tuple(planned[: 1 if own_past else BATCH_INTERVALS])
+        return tuple(planned[: 1 if self._own_past(product) else turn.size])
+
+    def _own_past(self, product: str) -> bool:
+        reads = self.lake.graph.nodes[product].reads
+        return any(r.how == "previous" and r.product == product for r in reads)
 
     def _batch(
         self,
@@ -227,7 +252,8 @@ class _Runner:
         batch: tuple[Planned, ...],
         rebuild: bool,
         turn: _Done,
-    ) -> list[IntervalRow]:
+    ) -> tuple[list[IntervalRow], bool]:
+        """The batch's ledger rows, none when it is to be tried in smaller ones; go on or not?"""
         from pipelines.engine.batch import build
         from pipelines.engine.rejudge import judge_again
 
@@ -241,14 +267,24 @@ class _Runner:
         except Exception as broken:
             code = lost_exit_code(patience=5.0) if from_jvm(broken) else None
             error = broken if code is None else SparkLostError(product, intervals[0], code)
+            turn.in_vain += 1
+            whole = getattr(error, "transient", False) or turn.in_vain >= IN_VAIN
+            if len(batch) > 1 and not whole:
+                turn.size = len(batch) // 2
+                self.on_progress(Event("split", product, intervals, str(error)))
+                return [], True
             turn.failures.append(Failure(product, intervals, error))
             self.on_progress(Event("failed", product, intervals, str(error)))
-            return [self._failed(state, product, plan, error) for plan in batch]
+            turn.broken |= set(intervals)
+            # What comes after a broken interval may build on it: a later run tries again.
+            go_on = not (whole or self._own_past(product))
+            return [self._failed(state, product, plan, error) for plan in batch], go_on
+        turn.size, turn.in_vain = min(BATCH_INTERVALS, 2 * turn.size), 0
         turn.outcomes.append(outcome)
         seconds = (self.now() - began).total_seconds()
         said = ", ".join(sorted({row.state for row in outcome.rows}))
         self.on_progress(Event("end", product, intervals, said, seconds))
-        return list(outcome.rows)
+        return list(outcome.rows), True
 
     def _failed(self, state: State, product: str, plan: Planned, error: Exception) -> IntervalRow:
         node, record = self.lake.graph.nodes[product], state.record(product, plan.interval)
@@ -328,9 +364,7 @@ class _Runner:
         self.lake.ledgers.append(
             (RESULT, [row for o in outcomes for row in o.results]), (LINEAGE, lineage)
         )
-        reach("results-appended")
         self.lake.ledgers.append((INTERVAL, rows))
-        reach("ledger-appended")
         self.lake.ledgers.append(
             (
                 RUN,

@@ -55,6 +55,8 @@ class RunSummary:
     held: tuple[tuple[str, Held], ...]
     waiting: tuple[tuple[str, str, tuple[str, ...]], ...]
     repaired: int = 0
+    stopped: bool = False
+    """True when it was asked to stop and left something undone."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:

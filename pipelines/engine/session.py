@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -122,7 +124,14 @@ def spark_session(settings: Settings) -> SparkSession:
     builder = SparkSession.builder
     for key, value in options.items():
         builder = builder.config(key, value)
+    handler = signal.getsignal(signal.SIGINT)
     session: SparkSession = builder.getOrCreate()
+    if (
+        handler is not signal.default_int_handler
+        and threading.current_thread() is threading.main_thread()
+    ):
+        # pyspark's handler would cancel the batch in flight of whoever stops between batches.
+        signal.signal(signal.SIGINT, handler)
     session.sparkContext.setLogLevel("ERROR")
     return session
 

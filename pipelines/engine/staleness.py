@@ -153,7 +153,7 @@ class _Planner:
     def _candidates(self) -> list[str]:
         """Intervals that exist here or in what this product takes interval by interval."""
         if not self.node.dated:
-            return [ALL]
+            return [ALL] if self.request.covers(self.product, ALL) else []
         nodes = self.request.graph.nodes
         same = [r for r in self.node.inputs if r.how == "same" and nodes[r.product].dated]
         required = [r for r in same if not r.optional] or same
@@ -162,7 +162,7 @@ class _Planner:
             found |= self._delivered(read.product)
             found |= set(self.state.records.get(read.product, {}))
             found |= self.known.intervals.get(read.product, set())
-        return sorted(i for i in found if self.request.covers(i))
+        return sorted(i for i in found if self.request.covers(self.product, i))
 
     def _delivered(self, product: str) -> set[str]:
         """Intervals with deliveries; a reply without data on no trade date makes no interval."""

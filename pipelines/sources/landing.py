@@ -162,6 +162,7 @@ class _Landing:
                 self.seen.landed(offer)
         self._note_versions()
         self.seen.save()
+        reach("deliveries-noted")
         on_progress(len(offers), len(offers), "done")
         return self.recorded
 

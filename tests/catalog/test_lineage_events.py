@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from catalog_cases import DAY1, DAY2, TinyLake
 
 from catalog.column_sources import ColumnSource, column_sources
-from catalog.lineage import batches_of, events_of, record_lineage, record_run
+from catalog.lineage import CURSOR, batches_of, bring_up_to_date, events_of
 from contracts.load import load_catalogue
 from pipelines.engine.discovery import discover
 from pipelines.engine.ledgers import INTERVAL, RESULT, RUN
@@ -158,25 +159,29 @@ def facets_of(event: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_appending_survives_a_torn_line(lake: TinyLake) -> None:
-    """One file, only appended to; a line cut by a kill spoils no later one."""
-    rows = [interval(DAY1)]
-    assert record_lineage(lake.settings, lake.catalogue, rows, [], START) == 4
-    path = lake.settings.ops / "openlineage.jsonl"
-    with path.open("a") as file:
-        file.write('{"eventType": "ST')
-    assert record_lineage(lake.settings, lake.catalogue, rows, [], START) == 4
-    lines = path.read_text().splitlines()
-    assert len(lines) == 9
-    assert sum(1 for line in lines if line.endswith("}") and json.loads(line)) == 8
+def test_every_batch_is_told_once(lake: TinyLake) -> None:
+    """Batches come from the ledgers, not from a run: a killed run's too, and none a second time.
 
-
-def test_a_run_is_read_from_the_ledgers(lake: TinyLake) -> None:
-    """record_run finds a run's own rows and no other run's."""
+    Killed while it writes (a line torn), or before it noted how far it came.
+    """
     run = RunRow("run-1", "succeeded", "run", START, dates=f"{DAY1}..{DAY2}", seconds=5.0)
-    lake.ledgers.append((INTERVAL, [interval(DAY1)]), (RESULT, [result(DAY1)]), (RUN, [run]))
-    assert record_run(lake.settings, lake.catalogue, "run-1") == 4
-    assert record_run(lake.settings, lake.catalogue, "another") == 0
+    lake.ledgers.append((RESULT, [result(DAY1)]), (INTERVAL, [interval(DAY1)]), (RUN, [run]))
+    path = lake.settings.ops / "openlineage.jsonl"
+    assert bring_up_to_date(lake.settings, lake.catalogue) == 4
+    assert bring_up_to_date(lake.settings, lake.catalogue) == 0
+    noted = (path.parent / CURSOR).read_text()
+    later = replace(interval(DAY2), run_id="run-2", batch_id="run-2-b")
+    lake.ledgers.append((INTERVAL, [later]))
+    whole = path.read_text()
+    assert bring_up_to_date(lake.settings, lake.catalogue) == 4
+    told = path.read_text().splitlines()
+    (path.parent / CURSOR).write_text(noted)
+    assert bring_up_to_date(lake.settings, lake.catalogue) == 0
+    (path.parent / CURSOR).write_text(noted)
+    path.write_text(whole + told[4] + "\n" + told[5][:40])
+    assert bring_up_to_date(lake.settings, lake.catalogue) == 3
+    lines = path.read_text().splitlines()
+    assert [json.loads(line) for line in (*lines[:5], *lines[6:])] == [json.loads(x) for x in told]
 
 
 def test_declared_column_sources_are_true() -> None:
