@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipelines.simulation.clock import Sessions, sessions
 from pipelines.simulation.commodity import Commodity, commodities_on
 from pipelines.simulation.listing import FuturesContract, listed_contracts
+from pipelines.simulation.position_limits import client_limits
 
 _WIDER: Final = {1: Decimal("0.03"), 2: Decimal("0.05")}
 """What a limit grows by after one and after two dates at it (SHFE risk rules, generally known)."""
@@ -44,7 +45,10 @@ class Quote:
 
 @dataclass(frozen=True)
 class Board:
-    """All contracts of one trade date in file order; arrays are by contract index, in ticks."""
+    """All contracts of one trade date in file order; arrays are by contract index, in ticks.
+
+    ``client_limit`` is what a client may hold on one side in the contract's phase, in lots.
+    """
 
     trade_date: date
     commodities: tuple[Commodity, ...]
@@ -58,6 +62,7 @@ class Board:
     cents: NDArray[np.int64]
     hundredths: NDArray[np.int64]
     maturity: NDArray[np.int32]
+    client_limit: NDArray[np.int64]
     sessions: tuple[Sessions, ...]
 
     def __len__(self) -> int:
@@ -106,5 +111,6 @@ def make_board(trade_date: date, quotes: Mapping[str, Quote]) -> Board:
         cents=np.array([c.lot_tick_cents for c in commodities], dtype=np.int64)[each],
         hundredths=np.array([c.tick_hundredths for c in commodities], dtype=np.int64)[each],
         maturity=np.array(maturity, dtype=np.int32),
+        client_limit=client_limits(trade_date, commodities, contracts, each),
         sessions=tuple(sessions(trade_date, c.night_session_end) for c in commodities),
     )

@@ -199,14 +199,15 @@ def draw_orders(
         cancel=cancel,
     )
     # Clients and groups keep below the lots that a notice lets them open in a day, and below the
-    # general position limit.
+    # position limit.
     each = board.commodity[contract]
     daily = np.array([c.intraday_open_limit or 10**9 for c in board.commodities])[each]
-    general = np.array([c.position_limit_general for c in board.commodities])[each]
     opened = _rank_within(contract, client, people.clients, np.where(hedge == 0, lots, 0)) + lots
     opens = (hedge == 0) & (want != codes.PREFER_CLOSE) & ~closer
     reached = opened + _held_lots(people, contract, client, held)
-    over = opens & ((opened * size > 0.6 * daily) | (reached * size > 0.85 * general))
+    over = opens & (
+        (opened * size > 0.6 * daily) | (reached * size > 0.85 * board.client_limit[contract])
+    )
     kept = np.flatnonzero(~over)
     return _two_sided(orders.take(kept), maker[kept], rng)
 

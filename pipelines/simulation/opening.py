@@ -57,10 +57,12 @@ def opening_positions(seed: int, board: Board, people: People, scale: Scale) -> 
         hedge = np.where((kind == CORPORATE) & (rng.random(2 * pairs) < 0.85), HEDGE, 0)
         hedge = np.where((kind == FUND) & (rng.random(2 * pairs) < 0.06), ARBITRAGE, hedge)
         # A pair is dealt only while both holders stay well below the position limit.
-        limit = board.commodities[commodity].position_limit_general
         kept = np.ones(pairs, bool)
         for holder in (who[:pairs], who[pairs:]):
-            kept &= _running(holder, size) * people.group_size[holder] <= 0.6 * limit
+            kept &= (
+                _running(holder, size) * people.group_size[holder]
+                <= 0.6 * board.client_limit[index]
+            )
         both = np.tile(kept, 2)
         rows = int(both.sum())
         contracts.append(np.full(rows, index, np.int32))

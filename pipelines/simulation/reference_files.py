@@ -18,6 +18,11 @@ from pipelines.simulation.deliveries import Outgoing, table_delivery
 from pipelines.simulation.groups import ControlGroup
 from pipelines.simulation.listing import FuturesContract
 from pipelines.simulation.people import CLIENT_TYPES, Member, People, digest
+from pipelines.simulation.position_limits import (
+    PositionLimit,
+    position_limits_from,
+    position_limits_on,
+)
 from pipelines.simulation.seeds import stream
 
 _REGION_ROADS = ("示例路", "虚构街", "假想巷", "模型大道")
@@ -29,6 +34,10 @@ _COMMODITY_COLUMNS = (
     "tick_size", "price_limit_rate", "spec_margin_rate", "hedge_margin_rate", "fee_rate",
     "fee_per_lot", "close_today_fee_factor", "night_session_end", "delivery_unit_lots",
     "position_limit_general", "intraday_open_limit", "change_type", "valid_from",
+)  # fmt: skip
+_LIMIT_COLUMNS = (
+    "commodity_id", "holder_type", "phase", "open_interest_from", "limit_lots", "limit_share",
+    "change_type", "valid_from",
 )  # fmt: skip
 _CONTRACT_COLUMNS = (
     "contract_id", "commodity_id", "exchange", "delivery_month", "list_date", "last_trade_date",
@@ -69,6 +78,12 @@ def commodity_rows(trade_date: date, *, first_day: bool) -> list[Row]:
     """Return all specifications on the first day, later those that begin to hold."""
     chosen = commodities_on(trade_date) if first_day else changed_on(trade_date)
     return [_commodity(c, "A" if first_day else "U") for c in chosen]
+
+
+def position_limit_rows(trade_date: date, *, first_day: bool) -> list[Row]:
+    """Return all position limits on the first day, later those that begin to hold."""
+    chosen = position_limits_on(trade_date) if first_day else position_limits_from(trade_date)
+    return [_position_limit(limit, "A" if first_day else "U") for limit in chosen]
 
 
 def contract_rows(board: Board, known: frozenset[str]) -> list[Row]:
@@ -138,7 +153,7 @@ def reference_deliveries(
     board: Board, people: People, start: date, known: frozenset[str],
     contact: NDArray[np.int32], changed: Sequence[int],
 ) -> list[Outgoing]:  # fmt: skip
-    """Return the reference system's six files of the date (header only when nothing changed)."""
+    """Return the reference system's seven files of the date (header only when nothing changed)."""
     day = board.trade_date
     first = day == start
     number = len(TradingCalendar.default().between(start, day))
@@ -146,6 +161,7 @@ def reference_deliveries(
     files: tuple[tuple[str, Sequence[str], list[Row]], ...] = (
         ("calendar", _CALENDAR_COLUMNS, calendar_rows(day)),
         ("commodity", _COMMODITY_COLUMNS, commodity_rows(day, first_day=first)),
+        ("position_limit", _LIMIT_COLUMNS, position_limit_rows(day, first_day=first)),
         ("contract", _CONTRACT_COLUMNS, contract_rows(board, known)),
         ("member", _MEMBER_COLUMNS, member_rows(people, number, day)),
         ("client", _CLIENT_COLUMNS, clients),
@@ -175,6 +191,14 @@ def _commodity(c: Commodity, change: str) -> Row:
         _text(c.hedge_margin_rate), _text(c.fee_rate), _text(c.fee_per_lot),
         _text(c.close_today_fee_factor), c.night_session_end, str(c.delivery_unit_lots),
         str(c.position_limit_general), limit, change, _day(c.valid_from),
+    )  # fmt: skip
+
+
+def _position_limit(limit: PositionLimit, change: str) -> Row:
+    lots = "" if limit.limit_lots is None else str(limit.limit_lots)
+    return (
+        limit.commodity_id, limit.holder_type, limit.phase, str(limit.open_interest_from), lots,
+        limit.limit_share, change, _day(limit.valid_from),
     )  # fmt: skip
 
 
