@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipelines.engine.settings import Settings
-from pipelines.sources.errors import DeliveryError
+from pipelines.sources.errors import DeliveryError, UnpackedSizeError
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,17 @@ class Limits:
     ratio: int
     ratio_from: int = 16_000_000
     """The ratio is judged only above this many unpacked bytes: small texts compress well."""
-    document: int = 256_000_000
+    document: int = 32_000_000
     """Bytes of one JSON document, which has to fit in memory."""
+    values: int = 1_000_000
+    """Values in one JSON document: each costs some hundred bytes of memory, however short."""
+
+    def check(self, file: str, packed: int, unpacked: int) -> None:
+        """Raise UnpackedSizeError when ``packed`` bytes have grown to too many."""
+        if unpacked > self.bytes:
+            raise UnpackedSizeError(file, "bytes", self.bytes)
+        if unpacked > self.ratio_from and unpacked > packed * self.ratio:
+            raise UnpackedSizeError(file, "times its size", self.ratio)
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:

@@ -6,18 +6,22 @@ import csv
 import io
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from contracts.model import Contract, Format
-from pipelines.sources.errors import DeliveryError, MalformedFileError
+from pipelines.sources.errors import MalformedFileError
 from pipelines.sources.shape import ROW_NUMBER, delivered_columns, differences, shape_batch
 from pipelines.sources.text import ChunkStream, TextFile, text_chunks
 
 BLOCK = 4 << 20
 HEADER_LIMIT = 64_000
+# Of the whole process; without it a long quoted text would be an error of the standard library's.
+csv.field_size_limit(BLOCK)
 
 
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
@@ -44,7 +48,8 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
     """Record batches of text in the contract's business columns, plus the record's ordinal.
 
     ``_row_number`` counts data records from 1 (not lines: a quoted value may hold line breaks).
-    Raises MalformedFileError with the record's number when a record has another number of fields.
+    Raises MalformedFileError with the record's number when a record has another number of fields
+    or is the header line again, with the line's when a quotation mark is not closed.
     """
     names = list(delivered_columns(form, contract))
     if not form.headerless:
@@ -52,24 +57,29 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
         if header is None:
             return
         names = [name.strip() for name in header]
+    if file.quoted:
+        _check_quotes(file, form)
     bad: list[pacsv.InvalidRow] = []
 
     def refuse(row: pacsv.InvalidRow) -> str:
         bad.append(row)
         return "error"
 
-    chunks = text_chunks(file)
+    chunks = _from_first_record(file)
     start = next(chunks, b"")
-    if not start.strip(b"\r\n"):
+    if not start:
         return
     read = pacsv.ReadOptions(
         use_threads=False,
         block_size=BLOCK,
         column_names=names,
-        skip_rows=0 if form.headerless else 1,
+        skip_rows_after_names=0 if form.headerless else 1,
     )
     parse = pacsv.ParseOptions(
-        delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=refuse
+        delimiter=form.delimiter,
+        quote_char='"' if file.quoted else False,
+        newlines_in_values=file.quoted,
+        invalid_row_handler=refuse,
     )
     convert = pacsv.ConvertOptions(
         column_types={name: pa.string() for name in names}, strings_can_be_null=False
@@ -77,34 +87,66 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
     stream = pa.PythonFile(ChunkStream(itertools.chain([start], chunks)), mode="r")
     count = 0
     try:
-        reader = pacsv.open_csv(stream, read, parse, convert)
-        for batch in reader:
+        for batch in pacsv.open_csv(stream, read, parse, convert):
             if batch.num_rows == 0:
                 continue
+            if not form.headerless:
+                _refuse_header(file, batch, names, count)
             numbers = pa.array(range(count + 1, count + 1 + batch.num_rows), pa.int64())
             count += batch.num_rows
             columns = {name: batch.column(i) for i, name in enumerate(names)}
             yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)
-    except DeliveryError:
-        raise
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+    except pa.ArrowException as error:
         if _only_header(file, form):
             return
-        raise MalformedFileError(file.name, "CSV", _reason(error, bad, form)) from None
+        raise MalformedFileError(file.name, "CSV", _reason(error, bad, form, count)) from None
+
+
+def _from_first_record(file: TextFile) -> Iterator[bytes]:
+    """The text from its first line that is not empty."""
+    begun = False
+    for chunk in text_chunks(file):
+        data = chunk if begun else chunk.lstrip(b"\r\n")
+        begun = begun or bool(data)
+        if data:
+            yield data
 
 
 def _first_record(file: TextFile, form: Format) -> list[str] | None:
     """The first record's fields, None when the file has none."""
     head = b""
-    for chunk in text_chunks(file):
+    for chunk in _from_first_record(file):
         head += chunk
         if len(head) >= HEADER_LIMIT:
             break
-    head = head[:HEADER_LIMIT].lstrip(b"\r\n")
     if not head.strip():
         return None
-    text = head.decode("utf-8", errors="ignore")
+    text = head[:HEADER_LIMIT].decode("utf-8", errors="ignore")
     return next(csv.reader(io.StringIO(text, newline=""), delimiter=form.delimiter), None)
+
+
+def _check_quotes(file: TextFile, form: Format) -> None:
+    """Raise MalformedFileError for a quotation mark that is not closed, or not where it may be.
+
+    Arrow takes whatever follows as part of the value, up to the end of the file: lost rows.
+    """
+    raw = io.BufferedReader(ChunkStream(_from_first_record(file)), BLOCK)
+    lines = io.TextIOWrapper(raw, encoding="utf-8", newline="")
+    reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
+    try:
+        deque(reader, maxlen=0)
+    except csv.Error as error:
+        reason = f"{error}, at line {reader.line_num:,}"
+        raise MalformedFileError(file.name, "CSV", reason) from None
+
+
+def _refuse_header(file: TextFile, batch: pa.RecordBatch, names: list[str], before: int) -> None:
+    """Raise MalformedFileError when a record is the header line: two files in one."""
+    same = pc.equal(pc.utf8_trim_whitespace(batch.column(0)), names[0])
+    for at in pc.indices_nonzero(same).to_pylist():
+        if [str(batch.column(i)[at]).strip() for i in range(len(names))] == names:
+            reason = f"record {before + at + 1:,} is the header line again"
+            raise MalformedFileError(file.name, "CSV", reason)
 
 
 def _only_header(file: TextFile, form: Format) -> bool:
@@ -113,11 +155,12 @@ def _only_header(file: TextFile, form: Format) -> bool:
     return not form.headerless and len(lines) <= 1
 
 
-def _reason(error: Exception, bad: list[pacsv.InvalidRow], form: Format) -> str:
+def _reason(error: Exception, bad: list[pacsv.InvalidRow], form: Format, count: int) -> str:
     if bad:
         row = bad[0]
         number = row.number - (0 if form.headerless else 1) if row.number is not None else None
-        where = f"record {number}" if number is not None else "a record"
+        where = f"record {number:,}" if number is not None else f"a record after {count:,}"
         return f"{where} has {row.actual_columns} fields instead of {row.expected_columns}"
     # Arrow's text may quote the row itself: keep only its first clause.
-    return str(error).split(":", 1)[0].strip().rstrip(".") or type(error).__name__
+    what = str(error).split(":", 1)[0].strip().rstrip(".") or type(error).__name__
+    return f"{what}, after record {count:,}"

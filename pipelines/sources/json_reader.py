@@ -21,6 +21,10 @@ from pipelines.sources.shape import ROW_NUMBER, shape_batch
 from pipelines.sources.text import TextFile, text_chunks
 
 BATCH = 8_192
+BATCH_BYTES = 32_000_000
+"""Text of one batch, roughly: the header is repeated in every record."""
+HEADER_LIMIT = 64_000
+"""Bytes of a document's top-level scalars; the exchange's are of some 100."""
 WHOLE = "$"
 Record = tuple[str, msgspec.Raw]
 _raw_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -29,32 +33,35 @@ _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
     """How the document differs from the format's sections and keys; empty when it agrees."""
-    header, records = _open(file, form)
-    del header
+    _, records = _open(file, form)
     words: list[str] = []
     first = records[0][0] if records else None
-    for section, raw in records:
+    for number, (section, raw) in enumerate(records, start=1):
         if section != first or not (form.required_keys or form.absent_keys):
             break
         keys = _keys(raw)
         missing = [k for k in form.required_keys if k not in keys]
         extra = [k for k in form.absent_keys if k in keys]
         if missing:
-            words.append(f"records without {', '.join(missing)}")
+            words.append(f"records without {', '.join(missing)}, as record {number:,}")
         if extra:
-            words.append(f"records with {', '.join(extra)}")
+            words.append(f"records with {', '.join(extra)}, as record {number:,}")
         if words:
             break
     return tuple(words)
 
 
 def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Record batches of text; ``_row_number`` is the record's ordinal over all sections."""
-    header, records = _open(file, form)
-    head = msgspec.json.encode(header).decode()
+    """Record batches of text; ``_row_number`` is the record's ordinal over all sections.
+
+    Raises MalformedFileError for what is no JSON document, for a key that comes twice in one
+    object (which of the two was meant?), and for a document too large to be held in memory.
+    """
+    head, records = _open(file, form)
     wanted = {c.name for c in contract.business_columns} - {"section", "header", "record"}
-    for start in range(0, len(records), BATCH):
-        part = records[start : start + BATCH]
+    length = max(1, min(BATCH, BATCH_BYTES // (len(head) + file.unpacked // (len(records) or 1))))
+    for start in range(0, len(records), length):
+        part = records[start : start + length]
         columns: dict[str, pa.Array] = {
             "section": pa.array([s for s, _ in part], pa.string()),
             "header": pa.array([head] * len(part), pa.string()),
@@ -62,7 +69,7 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
             ROW_NUMBER: pa.array(range(start + 1, start + 1 + len(part)), pa.int64()),
         }
         if wanted:
-            fields = [as_texts(bytes(raw)) for _, raw in part]
+            fields = [_fields(file, n, raw) for n, (_, raw) in enumerate(part, start=start + 1)]
             for name in wanted:
                 source = next((s for s, b in form.rename.items() if b == name), name)
                 columns[source] = pa.array([f.get(source) for f in fields], pa.string())
@@ -72,7 +79,7 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
 def header_of(file: TextFile) -> dict[str, Any]:
     """The document's top-level scalars (dates, codes, messages)."""
     top = _parse(file, _raw_map.decode)
-    return {k: msgspec.json.decode(v) for k, v in top.items() if bytes(v)[:1] not in (b"[", b"{")}
+    return {k: as_texts(bytes(v))["value"] for k, v in top.items() if not _nested(v)}
 
 
 def holds_data(records: Iterable[str], keys: Sequence[str]) -> bool:
@@ -87,11 +94,33 @@ def holds_data(records: Iterable[str], keys: Sequence[str]) -> bool:
 
 
 def as_texts(raw: bytes) -> dict[str, str | None]:
-    """A JSON object's fields as delivered text; numbers keep every digit, null is None."""
-    value = json.loads(raw, parse_int=str, parse_float=str, parse_constant=str)
-    if not isinstance(value, dict):
-        return {"value": _text(value)}
-    return {str(k): _text(v) for k, v in value.items()}
+    """A JSON object's fields as delivered text; numbers keep every digit, null is None.
+
+    Anything else becomes a field ``value``. Raises ValueError for what is no JSON, for a key that
+    comes twice and for half a character, RecursionError for what is nested too deeply.
+    """
+    value = json.loads(
+        raw, parse_int=str, parse_float=str, parse_constant=_no_number, object_pairs_hook=_once
+    )
+    if isinstance(value, dict):
+        fields = {str(k): _text(v) for k, v in value.items()}
+    else:
+        fields = {"value": _text(value)}
+    if b"\\u" in raw:
+        # Half a surrogate pair can be escaped, but is no text that can be stored.
+        "".join(f"{k}{v}" for k, v in fields.items()).encode()
+    return fields
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key comes twice in one object")
+    return found
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(f"{text} is no number")
 
 
 def _text(value: Any) -> str | None:
@@ -102,51 +131,90 @@ def _text(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _open(file: TextFile, form: Format) -> tuple[dict[str, Any], list[Record]]:
-    """The header and the records, in document order."""
+def _open(file: TextFile, form: Format) -> tuple[str, list[Record]]:
+    """The header, a JSON object of the top-level scalars as delivered, and the records in order."""
     if form.sections == (WHOLE,):
-        return {}, [(WHOLE, raw) for raw in _parse(file, _raw_list.decode)]
+        return "{}", [(WHOLE, raw) for raw in _parse(file, _raw_list.decode)]
     top = _parse(file, _raw_map.decode)
-    header: dict[str, Any] = {}
+    scalars: list[str] = []
     records: list[Record] = []
     for key, raw in top.items():
-        if bytes(raw)[:1] not in (b"[", b"{"):
-            header[key] = msgspec.json.decode(raw)
+        if not _nested(raw):
+            scalars.append(f"{json.dumps(key, ensure_ascii=False)}:{bytes(raw).decode().strip()}")
         elif key in form.sections:
             records += [(key, r) for r in _list(file, key, raw)]
         elif f"{key}.*" in form.sections or "*.*" in form.sections:
             records += [(f"{key}.{k}", r) for k, r in _map(file, key, raw).items()]
     first = form.sections[0] if form.sections else ""
     if "*" not in first and first not in top:
-        raise MalformedFileError(file.name, form.kind, f"section {first!r} is missing")
-    return header, records
+        raise MalformedFileError(file.name, form.kind, f"the document has no section {first!r}")
+    head = "{" + ",".join(scalars) + "}"
+    if len(head) > HEADER_LIMIT:
+        reason = f"the document's header has more than {HEADER_LIMIT:,} characters"
+        raise MalformedFileError(file.name, "JSON", reason)
+    return head, records
 
 
 def _parse(file: TextFile, decode: Any) -> Any:
+    """The document's outermost level; the whole of it is checked."""
     if file.unpacked > file.limits.document:
         reason = f"one JSON document of {file.unpacked:,} bytes is more than fits in memory"
         raise MalformedFileError(file.name, "JSON", reason)
-    data = b"".join(text_chunks(file)).strip()
-    if data[:1] == b"<":
-        raise MalformedFileError(file.name, "JSON", "it is an HTML or XML page")
+    data = b"".join(text_chunks(file))
+    if data.count(b",") > file.limits.values:
+        reason = (
+            f"a document of more than {file.limits.values:,} values is more than fits in memory"
+        )
+        raise MalformedFileError(file.name, "JSON", reason)
+    start = data[:1_000].lstrip()
+    if start[:1] == b"<":
+        raise MalformedFileError(file.name, "JSON", "its first byte is that of an HTML or XML page")
     try:
+        json.loads(data, parse_int=_seen, parse_float=_seen, parse_constant=_no_number,
+                   object_pairs_hook=_seen_once)  # fmt: skip
         return decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise MalformedFileError(file.name, "JSON", str(error).rstrip(".")) from None
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        reason = str(error).rstrip(".")
+        place = "" if "byte" in reason or "char" in reason else f", document of {len(data):,} bytes"
+        raise MalformedFileError(file.name, "JSON", reason + place) from None
+
+
+def _seen(text: str) -> None:
+    """A number that nobody keeps."""
+
+
+def _seen_once(pairs: list[tuple[str, Any]]) -> None:
+    """An object that nobody keeps, each key in it once."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key comes twice in one object")
+
+
+def _nested(raw: msgspec.Raw) -> bool:
+    return bytes(memoryview(raw)[:1]) in (b"[", b"{")
+
+
+def _fields(file: TextFile, number: int, raw: msgspec.Raw) -> dict[str, str | None]:
+    try:
+        return as_texts(bytes(raw))
+    except (ValueError, RecursionError) as error:
+        what = "half a character" if isinstance(error, UnicodeError) else str(error)
+        raise MalformedFileError(file.name, "JSON", f"record {number:,}: {what}") from None
 
 
 def _list(file: TextFile, key: str, raw: msgspec.Raw) -> list[msgspec.Raw]:
     try:
         return _raw_list.decode(raw)
     except msgspec.DecodeError:
-        raise MalformedFileError(file.name, "JSON", f"{key!r} is not a list") from None
+        reason = f"the document's {key!r} is not a list"
+        raise MalformedFileError(file.name, "JSON", reason) from None
 
 
 def _map(file: TextFile, key: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
         return _raw_map.decode(raw)
     except msgspec.DecodeError:
-        raise MalformedFileError(file.name, "JSON", f"{key!r} is not an object") from None
+        reason = f"the document's {key!r} is not an object"
+        raise MalformedFileError(file.name, "JSON", reason) from None
 
 
 def _keys(raw: msgspec.Raw) -> frozenset[str]:

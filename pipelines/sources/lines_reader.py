@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -14,6 +13,7 @@ from pipelines.sources.shape import ROW_NUMBER, delivered_columns, differences, 
 from pipelines.sources.text import TextFile, text_chunks
 
 BATCH = 8_192
+BATCH_BYTES = 32_000_000
 LINE_LIMIT = 16_000_000
 
 
@@ -35,17 +35,20 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
     expected = delivered_columns(form, contract)
     known = frozenset(expected)
     rows: list[dict[str, str | None]] = []
-    count = 0
+    count = size = 0
     for number, line in _lines(file):
         row = _object(file, number, line)
         if not known.issuperset(row):
             extra = ", ".join(sorted(set(row) - known)[:5])
-            raise MalformedFileError(file.name, "JSON Lines", f"record {number} has {extra}")
+            raise MalformedFileError(
+                file.name, "JSON Lines", f"record {number:,} has {extra[:200]}"
+            )
         rows.append(row)
-        if len(rows) == BATCH:
+        size += len(line)
+        if len(rows) == BATCH or size > BATCH_BYTES:
             yield _batch(rows, count, expected, form, contract)
             count += len(rows)
-            rows = []
+            rows, size = [], 0
     if rows:
         yield _batch(rows, count, expected, form, contract)
 
@@ -70,7 +73,8 @@ def _lines(file: TextFile) -> Iterator[tuple[int, bytes]]:
         # A chunk that ends in CR may continue with LF: keep the last piece either way.
         rest = parts.pop() if parts else b""
         if len(rest) > LINE_LIMIT:
-            raise MalformedFileError(file.name, "JSON Lines", f"a line over {LINE_LIMIT:,} bytes")
+            reason = f"the line after record {number:,} is longer than {LINE_LIMIT:,} bytes"
+            raise MalformedFileError(file.name, "JSON Lines", reason)
         for part in parts:
             if part.strip():
                 number += 1
@@ -84,12 +88,13 @@ def _lines(file: TextFile) -> Iterator[tuple[int, bytes]]:
 def _object(file: TextFile, number: int, line: bytes) -> dict[str, str | None]:
     try:
         row = as_texts(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        what = "half a character" if isinstance(error, UnicodeError) else str(error)
         raise MalformedFileError(
-            file.name, "JSON Lines", f"record {number} is not valid JSON"
+            file.name, "JSON Lines", f"record {number:,} is not valid JSON ({what})"
         ) from None
     if not line.lstrip().startswith(b"{"):
-        raise MalformedFileError(file.name, "JSON Lines", f"record {number} is not an object")
+        raise MalformedFileError(file.name, "JSON Lines", f"record {number:,} is not an object")
     return row
 
 

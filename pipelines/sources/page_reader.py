@@ -22,6 +22,8 @@ from pipelines.sources.text import TextFile, text_chunks
 
 SECTION = "page"
 SUBTOTAL = "合计"
+PAGE_LIMIT = 500_000
+"""Bytes of a page: the exchange's are of some 50,000, and a parser of pages can be made slow."""
 COLUMNS = 4
 """Region, warehouse, stock, change."""
 _DATE = re.compile(r"(20\d\d)-(\d\d)-(\d\d)")
@@ -30,13 +32,20 @@ _UNIT = re.compile(r"单位[:：]\s*(\S+)")
 
 @dataclass
 class _Cell:
-    text: str = ""
     columns: int = 1
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What the cell says."""
+        return "".join(self.pieces).strip()
 
 
 @dataclass
 class _Line:
     style: str
+    number: int
+    """Line of the file, from 1."""
     heading: bool = False
     cells: list[_Cell] = field(default_factory=list)
 
@@ -54,7 +63,7 @@ class _Tables(HTMLParser):
         """Begin a line or a cell."""
         given = dict(attrs)
         if tag == "tr":
-            self.lines.append(_Line(given.get("class") or ""))
+            self.lines.append(_Line(given.get("class") or "", self.getpos()[0]))
         elif tag in ("td", "th") and self.lines:
             self._cell = _Cell(columns=_span(given.get("colspan")))
             self.lines[-1].heading |= tag == "th"
@@ -69,7 +78,7 @@ class _Tables(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Add text to the cell it stands in."""
         if self._cell is not None:
-            self._cell.text = (self._cell.text + data).strip()
+            self._cell.pieces.append(data)
 
 
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
@@ -103,13 +112,17 @@ def header_of(file: TextFile) -> dict[str, str]:
 
 
 def _lines(file: TextFile) -> list[_Line]:
-    if file.unpacked > file.limits.document:
-        raise MalformedFileError(file.name, "page", f"{file.unpacked:,} bytes are too many")
+    if file.unpacked > PAGE_LIMIT:
+        reason = f"{file.unpacked:,} bytes are too many for a page"
+        raise MalformedFileError(file.name, "page", reason)
     page = _Tables()
+    # Without close(): what stands open at the end of a page makes the parser quadratic there, and
+    # nothing behind the end tag is wanted.
     page.feed(b"".join(text_chunks(file)).decode())
-    page.close()
     if not page.ended:
-        raise MalformedFileError(file.name, "page", "it ends early, or is no web page")
+        raise MalformedFileError(
+            file.name, "page", f"it ends early at line {page.getpos()[0]}, or is no web page"
+        )
     return page.lines
 
 
@@ -130,7 +143,7 @@ def _records(file: TextFile, lines: list[_Line]) -> Iterator[dict[str, str]]:
         if len(cells) == COLUMNS:
             region, cells = cells[0].text, cells[1:]
         if len(cells) != COLUMNS - 1:
-            reason = f"a line of {commodity or 'a table'} has {len(cells)} cells"
+            reason = f"the row at line {line.number} has {len(cells)} cells"
             raise MalformedFileError(file.name, "page", reason)
         total = "isTotal" in line.style or cells[0].columns > 1
         name, stock, change = (cell.text for cell in cells)

@@ -48,6 +48,7 @@ class OpenFile:
     path: Path
     name: str
     text: TextFile | None
+    limits: Limits
 
     @property
     def encoding(self) -> str | None:
@@ -56,7 +57,7 @@ class OpenFile:
 
     def moved(self, path: Path) -> OpenFile:
         """The same file, inspected already, under its new path."""
-        return OpenFile(path, self.name, self.text and replace(self.text, path=path))
+        return replace(self, path=path, text=self.text and replace(self.text, path=path))
 
 
 def open_file(
@@ -64,9 +65,9 @@ def open_file(
 ) -> OpenFile:
     """Inspect a file for a format; ``encoding``: the manifest's, then the only one tried."""
     if form.kind == "parquet":
-        return OpenFile(path, name, None)
+        return OpenFile(path, name, None, limits)
     encodings = (encoding,) if encoding else form.encoding
-    return OpenFile(path, name, inspect_text(path, name, encodings, limits))
+    return OpenFile(path, name, inspect_text(path, name, encodings, limits), limits)
 
 
 def probe(file: OpenFile, form: Format, contract: Contract) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ def read(
     ``named``: columns that the file's name fills, each with its value.
     """
     if file.text is None:
-        batches = parquet_reader.batches(file.path, file.name, form, contract)
+        batches = parquet_reader.batches(file.path, file.name, form, contract, file.limits)
     else:
         batches = _TEXT[form.kind].batches(file.text, form, contract)
     return (fill(batch, named) for batch in batches) if named else batches

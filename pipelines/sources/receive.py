@@ -191,7 +191,7 @@ class Receiver:
             generated_at=None,
             received_at=self.now(),
             run_id=self.run_id,
-            message=None if rows else "no data: not a trade date, or nothing to report",
+            message=_note(match, file, rows),
         )
 
     def _keep(self, folder: Path, delivery: Delivery, offer: Offer) -> Path:
@@ -239,6 +239,16 @@ def _of_manifest(offer: Offer, manifest: Manifest, candidates: Sequence[Match]) 
         known = [f.name for m in candidates for f in m.contract.formats]
         raise UnknownFileError(offer.name, manifest.dataset, known)
     return named
+
+
+def _note(match: Match, file: readers.OpenFile, rows: int) -> str | None:
+    """What is worth knowing of a file that nobody vouches for."""
+    if not rows:
+        return "no data: not a trade date, or nothing to report"
+    lines = match.format.kind in ("csv", "jsonl")
+    if lines and file.text is not None and not file.text.ended:
+        return "its last line has no line end: it may be cut; nothing vouches for it"
+    return None
 
 
 def _earlier(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -11,6 +12,8 @@ import pyarrow as pa
 from contracts.model import Contract, Format
 
 ROW_NUMBER = "_row_number"
+SPELLINGS = 200
+"""Unexpected names that a missing one is compared with for a misspelling."""
 DOCUMENT_COLUMNS = frozenset({"section", "header", "record"})
 """Filled by the JSON reader only: a table of rows does not carry them."""
 NAME_GROUPS = frozenset({"date", "publisher"})
@@ -55,12 +58,15 @@ def fill(batch: pa.RecordBatch, named: Sequence[tuple[str, str]]) -> pa.RecordBa
 
 def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...]:
     """How two lists of names differ, in words; order does not count."""
-    missing = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
-    twice = sorted({name for name in found if found.count(name) > 1})
+    counted = Counter(found)
+    missing = [name for name in expected if name not in counted]
+    extra = [name for name in counted if name not in expected]
+    twice = sorted(name for name, times in counted.items() if times > 1)
     words = []
     for name in list(missing):
-        close = difflib.get_close_matches(name, extra, n=1, cutoff=0.8)
+        # A hostile header can hold many thousand names: compare with the first of them only.
+        near = [e for e in extra[:SPELLINGS] if len(e) < 2 * len(name)]
+        close = difflib.get_close_matches(name, near, n=1, cutoff=0.8)
         if close:
             words.append(f"{close[0]!r} instead of {name!r}")
             missing.remove(name)
@@ -68,7 +74,8 @@ def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...
     if missing:
         words.append(f"missing {', '.join(missing)}")
     if extra:
-        words.append(f"unexpected {', '.join(e[:60] for e in extra[:20])}")
+        more = f" and {len(extra) - 20:,} more" if len(extra) > 20 else ""
+        words.append(f"unexpected {', '.join(e[:60] for e in extra[:20])}{more}")
     if twice:
-        words.append(f"twice {', '.join(twice)}")
+        words.append(f"twice {', '.join(t[:60] for t in twice[:20])}")
     return tuple(words)

@@ -20,7 +20,6 @@ from pipelines.sources.errors import (
     EncodingMismatchError,
     MalformedFileError,
     TruncatedFileError,
-    UnpackedSizeError,
 )
 
 CHUNK = 1 << 20
@@ -32,7 +31,10 @@ _UTF8_NAMES = frozenset({"utf-8", "utf8", "utf-8-sig"})
 
 @dataclass(frozen=True)
 class TextFile:
-    """What ``inspect_text`` found; ``unpacked`` is the number of bytes after unpacking."""
+    """What ``inspect_text`` found; ``unpacked`` is the number of bytes after unpacking.
+
+    ``quoted``: a quotation mark stands somewhere; ``ended``: the last line has its line end.
+    """
 
     path: Path
     name: str
@@ -40,6 +42,8 @@ class TextFile:
     gzipped: bool
     unpacked: int
     limits: Limits
+    quoted: bool = True
+    ended: bool = True
 
 
 def unpacked_chunks(path: Path, name: str, limits: Limits) -> Iterator[bytes]:
@@ -63,10 +67,7 @@ def unpacked_chunks(path: Path, name: str, limits: Limits) -> Iterator[bytes]:
             with gzip.GzipFile(fileobj=raw) as stream:
                 while chunk := stream.read(CHUNK):
                     total += len(chunk)
-                    if total > limits.bytes:
-                        raise UnpackedSizeError(name, "bytes", limits.bytes)
-                    if total > limits.ratio_from and total > packed * limits.ratio:
-                        raise UnpackedSizeError(name, "times its size", limits.ratio)
+                    limits.check(name, packed, total)
                     yield chunk
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise TruncatedFileError(name, str(error)) from None
@@ -82,14 +83,16 @@ def inspect_text(path: Path, name: str, encodings: Sequence[str], limits: Limits
     last: EncodingMismatchError | None = None
     for encoding in encodings:
         decoder = codecs.getincrementaldecoder(encoding)("strict")
-        offset, first, east_asian = 0, True, False
+        offset, first, east_asian, quoted, last_byte = 0, True, False, False, b""
         try:
             for chunk in unpacked_chunks(path, name, limits):
                 if first:
                     _refuse_binary(name, chunk, encodings)
                     first = False
-                if b"\0" in chunk:
-                    raise MalformedFileError(name, "text", "it holds NUL bytes")
+                if (nul := chunk.find(b"\0")) >= 0:
+                    reason = f"it holds a NUL byte at byte {offset + nul:,}, unpacked"
+                    raise MalformedFileError(name, "text", reason)
+                quoted, last_byte = quoted or b'"' in chunk, chunk[-1:]
                 text = decoder.decode(chunk)
                 if not east_asian and not text.isascii():
                     east_asian = _EAST_ASIAN.search(text) is not None
@@ -103,7 +106,8 @@ def inspect_text(path: Path, name: str, encodings: Sequence[str], limits: Limits
                 raise EncodingMismatchError(name, (encoding,), place, "damaged character") from None
             continue
         gzipped = _is_gzip(path)
-        return TextFile(path, name, encoding.lower(), gzipped, offset, limits)
+        ended = last_byte in (b"", b"\n", b"\r")
+        return TextFile(path, name, encoding.lower(), gzipped, offset, limits, quoted, ended)
     assert last is not None, "a format names at least one encoding"
     raise last
 
@@ -163,6 +167,6 @@ def _refuse_binary(name: str, start: bytes, encodings: Sequence[str]) -> None:
              b"%PDF": "PDF"}  # fmt: skip
     for magic, what in known.items():
         if start.startswith(magic):
-            raise MalformedFileError(name, "text", f"it is {what}")
+            raise MalformedFileError(name, "text", f"its first bytes are those of {what}")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise EncodingMismatchError(name, encodings, 0, "UTF-16 byte-order mark")
