@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from contracts.model import Column, Reference
@@ -27,7 +28,9 @@ _PROPERTY = frozenset(
         "customProperties",
     }
 )
-_OURS = frozenset({"titleZh", "descriptionZh", "unit", "codeList", "mask", "sum"})
+_OURS = frozenset(
+    {"titleZh", "descriptionZh", "unit", "codeList", "mask", "sum", "renamedFrom", "nullBefore"}
+)
 _MEANING = {
     "physicalType": "type", "businessName": "title", "description": "description",
     "titleZh": "title_zh", "descriptionZh": "description_zh", "unit": "unit",
@@ -116,6 +119,7 @@ def _column(
             )
         given[entry["property"]] = entry.get("value")
     said_mask = given.pop("mask", None)
+    renamed_from, null_before = _history(reader, given, path)
     definition = standards.field(table, name)
     if definition is not None:
         _refuse_drift(reader, given, definition, path, layer)
@@ -135,6 +139,8 @@ def _column(
                 "A contract may raise a level, never lower it.",
             )
     required = reader.flag(prop.get("required", False), (*path, "required"))
+    if null_before is not None and (required or prop.get("primaryKey")):
+        raise reader.refuse(path, f"{name} is required and null before a date", "Choose one.")
     null_means, null_means_zh = standards.null_meaning(table, name)
     return Column(
         name=name,
@@ -154,7 +160,19 @@ def _column(
         values_from="sum" if definition.sum else None,
         null_means=null_means,
         null_means_zh=null_means_zh,
+        renamed_from=renamed_from,
+        null_before=null_before,
     )
+
+
+def _history(
+    reader: Reader, given: dict[str, Any], path: YamlPath
+) -> tuple[str | None, date | None]:
+    """What a column says of its past: the name it had, and since when it is filled."""
+    before, since = given.pop("renamedFrom", None), given.pop("nullBefore", None)
+    if before is not None and not (isinstance(before, str) and _NAME.fullmatch(before)):
+        raise reader.refuse(path, f"renamedFrom {before!r}", "Write the column's earlier name.")
+    return before, None if since is None else reader.day(since, path)
 
 
 def _refuse_drift(

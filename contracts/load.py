@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,16 @@ from pydantic import ValidationError
 
 from contracts.columns import read_columns
 from contracts.implied import BRONZE_COLUMNS, SILVER_COLUMNS, implied_rules
-from contracts.model import ChangeNote, Column, Contract, Format, Reference, Rule, Sla
+from contracts.model import (
+    ChangeNote,
+    Column,
+    Contract,
+    Format,
+    LegalHold,
+    Reference,
+    Rule,
+    Sla,
+)
 from contracts.rule_text import read_rule
 from contracts.standards import Standards, load_standards
 from contracts.yaml_text import ContractInvalidError, Reader, YamlPath, read_yaml
@@ -69,6 +79,9 @@ _OURS = frozenset(
         "lineage",
         "unit",
         "changelog",
+        "endsOn",
+        "replacedBy",
+        "legalHold",
     }
 )
 
@@ -181,7 +194,30 @@ class _Build:
             formats=self._formats(),
             synonyms=self._texts("synonyms"),
             changelog=self._changelog(),
+            ends_on=self._ends_on(),
+            replaced_by=self.ours.get("replacedBy"),
+            legal_holds=self._legal_holds(),
         )
+
+    def _ends_on(self) -> date | None:
+        if "endsOn" not in self.ours:
+            return None
+        return self.reader.day(self.ours["endsOn"], self._at("endsOn"))
+
+    def _legal_holds(self) -> tuple[LegalHold, ...]:
+        found = []
+        path = self._at("legalHold")
+        for i, entry in enumerate(self.reader.items(self.ours.get("legalHold", []), path)):
+            at = (*path, i)
+            entry = self.reader.only(entry, at, frozenset({"first", "last", "reason"}))
+            found.append(
+                LegalHold(
+                    first=self.reader.day(entry.get("first"), at),
+                    last=self.reader.day(entry.get("last"), at),
+                    reason=self.reader.text(entry.get("reason"), at),
+                )
+            )
+        return tuple(found)
 
     def _product(self) -> str:
         product = self.reader.text(self.raw["name"], ("name",))

@@ -85,6 +85,10 @@ class Column(Frozen):
     null_means: str = ""
     """What an empty value says; empty text: the standard says nothing of it."""
     null_means_zh: str = ""
+    renamed_from: str | None = None
+    """The name it had in an earlier version: its stored values are carried over."""
+    null_before: date | None = None
+    """An added column that stays null, and makes nothing stale, in intervals before this date."""
 
 
 class Rule(Frozen):
@@ -214,6 +218,14 @@ class Reference(Frozen):
     to_columns: tuple[str, ...]
 
 
+class LegalHold(Frozen):
+    """Intervals that no retention removes: dates from ``first`` to ``last``, both included."""
+
+    first: date
+    last: date
+    reason: str
+
+
 class Contract(Frozen):
     """What one product promises: schema, rules, owner, SLA, classification, retention, flow."""
 
@@ -246,6 +258,11 @@ class Contract(Frozen):
     """Bronze: reader descriptions."""
     synonyms: tuple[str, ...] = ()
     changelog: tuple[ChangeNote, ...] = ()
+    ends_on: date | None = None
+    """The last interval that is built: a product of the next major version takes over."""
+    replaced_by: str | None = None
+    """The product that takes over."""
+    legal_holds: tuple[LegalHold, ...] = ()
 
     @property
     def layer(self) -> str:
@@ -277,5 +294,16 @@ class Contract(Frozen):
     @property
     def schema_fingerprint(self) -> str:
         """Digest of names and types in order: a change makes stored intervals stale."""
-        body: Any = [(c.name, c.type) for c in self.columns]
+        return self.schema_at(None)
+
+    def schema_at(self, interval: str | None) -> str:
+        """``schema_fingerprint`` of the columns that an interval has (None, ``all``: every one)."""
+        body: Any = [(c.name, c.type) for c in self.columns if not is_null_at(c, interval)]
         return hashlib.sha256(json.dumps(body).encode()).hexdigest()[:16]
+
+
+def is_null_at(column: Column, interval: str | None) -> bool:
+    """True when a column was added later than the interval and is declared null there."""
+    if column.null_before is None or interval is None or not interval[:1].isdigit():
+        return False
+    return date.fromisoformat(interval) < column.null_before

@@ -55,6 +55,7 @@ def cross_policy(contract: Contract, catalogue: Catalogue) -> Iterator[Violation
         for name in reference.to_columns:
             if name not in known:
                 yield where, f"{reference.to_product} has no column {name}", "Correct the name."
+    yield from _successor(contract, catalogue)
     for rule in contract.rules:
         yield from _reads(contract, rule, catalogue)
 
@@ -78,6 +79,32 @@ def _header(contract: Contract, catalogue: Catalogue) -> Iterator[Violation]:
     if contract.retention_days < 1:
         yield "slaProperties", "retention below one day", "Write a number of days."
     yield from _due(contract)
+
+
+def _successor(contract: Contract, catalogue: Catalogue) -> Iterator[Violation]:
+    """A product that ends names the one of the next major version that takes over."""
+    if contract.ends_on is None and contract.replaced_by is None:
+        return
+    if contract.ends_on is None or contract.replaced_by is None:
+        yield "customProperties", "endsOn and replacedBy belong together", "Write both."
+        return
+    if contract.status != "deprecated":
+        yield "status", f"it ends and is {contract.status}", "Set the status to deprecated."
+    after = catalogue.contracts.get(contract.replaced_by)
+    if after is None or after.layer != contract.layer:
+        yield (
+            "ours:replacedBy",
+            f"{contract.replaced_by} is no {contract.layer} product",
+            "Name it.",
+        )
+    elif _major(after) <= _major(contract):
+        mend = f"Give {after.product} version {_major(contract) + 1}.0.0."
+        yield "ours:replacedBy", f"{after.product} is no later major version", mend
+
+
+def _major(contract: Contract) -> int:
+    head = contract.version.split(".", 1)[0]
+    return int(head) if head.isdigit() else 0
 
 
 def _due(contract: Contract) -> Iterator[Violation]:

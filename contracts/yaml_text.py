@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,15 @@ class Reader:
         if not isinstance(value, bool):
             raise self.refuse(path, f"must be true or false, is {value!r}", "Write true or false.")
         return value
+
+    def day(self, value: Any, path: YamlPath) -> date:
+        """Return a date (YAML reads an unquoted one as a date)."""
+        if type(value) is date:
+            return value
+        try:
+            return date.fromisoformat(str(value))
+        except ValueError:
+            raise self.refuse(path, f"{value!r} is not a date", "Write YYYY-MM-DD.") from None
 
     def number(self, value: Any, path: YamlPath) -> int:
         """Return an integer."""

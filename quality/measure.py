@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column
 
     from contracts.compile.rules import RowCheck
+    from contracts.model import Column as ContractColumn
     from contracts.model import Contract
 
 _MASK_BITS = 62
@@ -31,9 +32,23 @@ def digest_sql(contract: Contract) -> str:
     """Spark SQL of one row's digest: xxhash64 over its business columns and their nulls.
 
     xxhash64 skips nulls, so (null, 'a') and ('a', null) would collide; the packed null marks
-    keep them apart. Column order is the contract's, so the digest does not depend on a job's.
+    keep them apart. Column order is the contract's, so the digest does not depend on a job's. A
+    column that is declared null before a date is not part of the digest there: intervals built
+    before it existed keep theirs.
     """
-    names = [f"`{c.name}`" for c in contract.business_columns]
+    columns = contract.business_columns
+    digest = _digest_of(columns)
+    # The oldest date is asked first: before it are the fewest columns.
+    since_dates = {c.null_before for c in columns if c.null_before is not None}
+    for since in sorted(since_dates, reverse=True):
+        then = [c for c in columns if c.null_before is None or c.null_before < since]
+        earlier = f"`{contract.interval_column}` < DATE'{since}'"
+        digest = f"CASE WHEN {earlier} THEN {_digest_of(then)} ELSE {digest} END"
+    return digest
+
+
+def _digest_of(columns: Sequence[ContractColumn]) -> str:
+    names = [f"`{c.name}`" for c in columns]
     masks = [
         " + ".join(
             f"shiftleft(cast(isnull({name}) as bigint), {bit})"

@@ -57,7 +57,7 @@ def show_plan(found: Plan) -> None:
     rows = [row for stage in found for row in _plan_rows(stage)]
     changes = [
         {"product": c.product, "change": c.kind, "column": c.column, "stored": c.stored,
-         "promised": c.promised, "destructive": c.destructive}
+         "promised": c.promised, "then": c.how}
         for stage in found for c in stage.schema_changes
     ]  # fmt: skip
     listing(
@@ -65,7 +65,7 @@ def show_plan(found: Plan) -> None:
         empty="Everything is up to date: nothing will run.",
     )  # fmt: skip
     if changes:
-        columns = ("product", "change", "column", "stored", "promised", "destructive")
+        columns = ("product", "change", "column", "stored", "promised", "then")
         listing(changes, columns, title="Schema changes", as_json=False)
 
 
@@ -84,6 +84,8 @@ def _plan_rows(stage: Any) -> list[dict[str, Any]]:
         add(held.interval, "held", f"waiting on {held.waiting_on}: {held.because}")
     for waiting in stage.waiting:
         add(waiting.interval, "waits", f"for {', '.join(waiting.missing)}")
+    for ended in stage.ended:
+        add(ended, "not built", "the product has ended (endsOn); its successor takes over")
     return rows
 
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from contracts.model import Contract
+from contracts.model import Contract, is_null_at
 from pipelines.engine.conform import LINEAGE
 from pipelines.engine.decisions import patched
+from pipelines.engine.evolve import evolve
 from pipelines.engine.faults import reach
 from pipelines.engine.held import DataFile, HeldWrite, LostRowsError, SchemaMismatchError, hold
 from pipelines.engine.job import Inputs
@@ -50,12 +51,15 @@ def build(
 ) -> BatchOutcome:
     """Build, judge and (unless ``publish`` is False) publish intervals of one product.
 
-    Raises SchemaMismatchError, LostRowsError, ConcurrentWriteError or LockHeldError; nothing is
-    published then. A blocked interval is not an error: it is in the outcome's rows.
+    A table whose contract renames or widens columns is rewritten first. Raises
+    SchemaChangeRefusedError, SchemaMismatchError, LostRowsError, ConcurrentWriteError or
+    LockHeldError; nothing is published then. A blocked interval is not an error: it is in the
+    outcome's rows.
     """
     wait = context.settings.lock_wait_seconds
     lock = lock_path(context.settings.locks, product)
     with jvm_locked(context.spark, lock, wait_seconds=wait):
+        evolve(context.spark, context.catalogue[product], context.settings.table(product))
         return _Batch(prepare(context, state, product, planned)).run(publish)
 
 
@@ -95,6 +99,7 @@ class _Batch:
             )
         )
         check_schema(frame, self.contract)
+        frame = added_later(frame, self.contract, self.intervals)
         frame = patched(frame, self.contract, self.decisions)
         observation = Observation()
         checks = self.auditor.rules.in_row
@@ -297,6 +302,25 @@ def check_schema(frame: DataFrame, contract: Contract) -> None:
     actual = [f"{name} {kind}".lower() for name, kind in frame.dtypes]
     if expected != actual:
         raise SchemaMismatchError(contract.product, expected, actual)
+
+
+def added_later(frame: DataFrame, contract: Contract, intervals: Sequence[str]) -> DataFrame:
+    """The frame with columns null in the intervals before they were added, as declared.
+
+    An interval built again then equals one that was built before the column existed.
+    """
+    column = contract.interval_column
+    if column is None or not any(is_null_at(c, i) for c in contract.columns for i in intervals):
+        return frame
+    return frame.selectExpr(
+        *(
+            f"CAST(IF(`{column}` < DATE'{c.null_before}', NULL, `{c.name}`) AS {c.type})"
+            f" AS `{c.name}`"
+            if c.null_before
+            else f"`{c.name}`"
+            for c in contract.columns
+        )
+    )
 
 
 def check_rows(product: str, measured: Mapping[str, Measured], files: Sequence[DataFile]) -> None:

@@ -23,6 +23,7 @@ ENGINE_POINTS = (
 )  # fmt: skip
 """Points of one run, in the order in which they are reached (a clean batch is not rewritten).
 ``appended-<ledger>`` is reached after every append to a ledger, by whomever."""
+SCHEMA_POINTS = ("schema-rewritten",)
 LINEAGE_POINTS = ("lineage-emitted", "lineage-noted")
 PUBLISHING_POINTS = (
     "draft-written", "file-published", "publication-noted", "edition-kept", "edition-removed",

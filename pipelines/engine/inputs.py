@@ -12,12 +12,14 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.engine.evolve import must_follow
 from pipelines.engine.tables import (
     Table,
     interval_column_of,
     open_table,
     read,
     read_effective,
+    table_path,
 )
 from quality.relations import Files, empty_table
 
@@ -52,6 +54,8 @@ class InputReader:
         """The pinned table of ``product``."""
         if product not in self.tables:
             contract = self.catalogue[product]
+            if contract.layer != "bronze":
+                must_follow(contract, table_path(self.home, product))
             self.tables[product] = open_table(self.home, product, interval_column_of(contract))
         return self.tables[product]
 

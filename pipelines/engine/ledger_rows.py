@@ -44,7 +44,7 @@ def interval_row(
         run_id=stamp.run_id,
         batch_id=stamp.batch_id,
         job_version=stamp.job_version,
-        schema_fingerprint=stamp.contract.schema_fingerprint,
+        schema_fingerprint=stamp.contract.schema_at(planned.interval),
         contract_version=stamp.contract.version,
         rules_fingerprint=planned.rules_fingerprint,
         decisions_fingerprint=planned.decisions_fingerprint,

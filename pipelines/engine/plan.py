@@ -7,7 +7,7 @@ again, what is held by a blocked input and what waits for a missing one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.graph import Graph
 from pipelines.engine.rows import Pin
+from pipelines.engine.schema_change import SchemaChange
 
 Why = Literal[
     "new", "input", "job_version", "schema", "decision", "forced", "rules", "rule_input",
@@ -83,22 +84,6 @@ class Restated:
 
 
 @dataclass(frozen=True)
-class SchemaChange:
-    """How one column differs between what is stored and what the contract promises."""
-
-    product: str
-    kind: Literal["added", "dropped", "retyped", "reordered", "changed"]
-    column: str
-    stored: str | None
-    promised: str | None
-
-    @property
-    def destructive(self) -> bool:
-        """True when stored values would be lost or reinterpreted."""
-        return self.kind in ("dropped", "retyped")
-
-
-@dataclass(frozen=True)
 class ProductPlan:
     """What is to be done for one product, intervals oldest first."""
 
@@ -112,6 +97,8 @@ class ProductPlan:
     blocked: tuple[str, ...] = ()
     """Intervals whose last verdict was to block, with nothing changed since."""
     schema_changes: tuple[SchemaChange, ...] = ()
+    ended: tuple[str, ...] = ()
+    """Intervals that are not built, because the product has ended before them."""
     fresh: int = 0
 
     @property
@@ -197,29 +184,8 @@ def _stage_json(stage: ProductPlan) -> dict[str, Any]:
         "held": [asdict(h) for h in stage.held],
         "waiting": [asdict(w) for w in stage.waiting],
         "restated": [asdict(r) for r in stage.restated],
-        "schema_changes": [asdict(c) for c in stage.schema_changes],
+        "schema_changes": [asdict(c) | {"how": c.how} for c in stage.schema_changes],
+        "ended": list(stage.ended),
         "blocked": list(stage.blocked),
         "fresh": stage.fresh,
     }
-
-
-def describe_schema(
-    product: str,
-    stored: tuple[tuple[str, str], ...] | None,
-    promised: tuple[tuple[str, str], ...],
-) -> tuple[SchemaChange, ...]:
-    """Column by column what changed; one unnamed change when the stored schema is not known."""
-    if stored is None:
-        return (SchemaChange(product, "changed", "*", None, None),)
-    old: Mapping[str, str] = dict(stored)
-    new: Mapping[str, str] = dict(promised)
-    changes = [SchemaChange(product, "added", c, None, t) for c, t in promised if c not in old]
-    changes += [SchemaChange(product, "dropped", c, t, None) for c, t in stored if c not in new]
-    changes += [
-        SchemaChange(product, "retyped", c, old[c], t)
-        for c, t in promised
-        if c in old and old[c] != t
-    ]
-    if not changes and stored != promised:
-        changes.append(SchemaChange(product, "reordered", "*", None, None))
-    return tuple(changes)

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from contracts.errors import ExlakeError
 from pipelines.engine.decisions import standing
 from pipelines.engine.faults import reach
 from pipelines.engine.incidents import bring_up_to_date
@@ -268,7 +269,8 @@ class _Runner:
             code = lost_exit_code(patience=5.0) if from_jvm(broken) else None
             error = broken if code is None else SparkLostError(product, intervals[0], code)
             turn.in_vain += 1
-            whole = getattr(error, "transient", False) or turn.in_vain >= IN_VAIN
+            # Our own errors are about the product (its columns, its lock), not about one interval.
+            whole = isinstance(error, ExlakeError) or turn.in_vain >= IN_VAIN
             if len(batch) > 1 and not whole:
                 turn.size = len(batch) // 2
                 self.on_progress(Event("split", product, intervals, str(error)))
@@ -296,7 +298,7 @@ class _Runner:
             run_id=self.run_id,
             batch_id=f"{self.run_id}-{product}-failed",
             job_version=node.job.version if node.job else 0,
-            schema_fingerprint=node.contract.schema_fingerprint,
+            schema_fingerprint=node.contract.schema_at(plan.interval),
             contract_version=node.contract.version,
             rules_fingerprint=plan.rules_fingerprint,
             decisions_fingerprint=plan.decisions_fingerprint,

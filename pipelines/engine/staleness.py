@@ -30,9 +30,9 @@ from pipelines.engine.plan import (
     Request,
     Restated,
     Waiting,
-    describe_schema,
 )
 from pipelines.engine.rows import IntervalRow, Pin
+from pipelines.engine.schema_change import describe_schema
 from pipelines.engine.state import ALL, Record, State
 from quality.decisions import effective
 
@@ -143,14 +143,22 @@ class _Planner:
             schema_changes=describe_schema(
                 self.product,
                 self.state.schemas.get(self.product),
-                tuple((c.name, c.type) for c in contract.columns),
+                contract.columns,
             )
             if schema
             else (),
+            ended=tuple(i for i in self._intervals() if self._ended(i)),
             fresh=fresh,
         )
 
     def _candidates(self) -> list[str]:
+        return [i for i in self._intervals() if not self._ended(i)]
+
+    def _ended(self, interval: str) -> bool:
+        ends = self.node.contract.ends_on
+        return ends is not None and interval != ALL and date.fromisoformat(interval) > ends
+
+    def _intervals(self) -> list[str]:
         """Intervals that exist here or in what this product takes interval by interval."""
         if not self.node.dated:
             return [ALL] if self.request.covers(self.product, ALL) else []
@@ -250,7 +258,7 @@ class _Planner:
         if attempt.job_version != job.version:
             detail = f"job version {attempt.job_version} -> {job.version}"
             reasons.append(Reason("job_version", detail))
-        if attempt.schema_fingerprint != contract.schema_fingerprint:
+        if attempt.schema_fingerprint != contract.schema_at(planned.interval):
             reasons.append(Reason("schema", "the contract's columns changed"))
         if attempt.decisions_fingerprint != planned.decisions_fingerprint:
             reasons.append(Reason("decision", "stewards' decisions changed"))

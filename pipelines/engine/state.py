@@ -159,12 +159,10 @@ def _schemas(home: Path, graph: Graph, state: State) -> dict[str, Columns]:
     found = {}
     for product in graph.built:
         contract = graph.nodes[product].contract
-        stored = {
-            r.published.schema_fingerprint
-            for r in state.records.get(product, {}).values()
-            if r.published
-        }
-        if stored - {contract.schema_fingerprint}:
+        if any(
+            r.published and r.published.schema_fingerprint != contract.schema_at(interval)
+            for interval, r in state.records.get(product, {}).items()
+        ):
             columns = stored_columns(home.joinpath(*product.split(".", 1)))
             if columns is not None:
                 found[product] = columns

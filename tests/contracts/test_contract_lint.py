@@ -37,6 +37,10 @@ def test_the_test_folder_is_clean(root: Path) -> None:
     assert lint(root) == ()
 
 
+ZH = "value: 测试}"
+ENDS = "\n  - {property: endsOn, value: '2026-06-30'}"
+AFTER = "\n  - {property: replacedBy, value: silver.client}"
+HOLD = "\n  - {property: legalHold, value: [{first: '2026-01-05', reason: a case}]}"
 EDITS = [
     ("businessName: Deals", "businessName: TODO", "silver/deal.yaml", "undecided (TODO)"),
     ("businessName: Deals", "businessName: 成交", "silver/deal.yaml", "English title"),
@@ -65,6 +69,10 @@ EDITS = [
      "scd2 key lacks"),
     ("businessName: Deals", "businessName: Deals\n    tagz: [a]", "silver/deal.yaml", "tagz"),
     ("- {username: anna, role: owner}", "- {user: anna, role: owner}", "silver/deal.yaml", "user"),
+    (ZH, f"{ZH}{ENDS}", "silver/deal.yaml", "belong together"),
+    (ZH, f"{ZH}{ENDS}{AFTER}", "silver/deal.yaml", "no later major"),
+    (ZH, f"{ZH}{ENDS}".replace("2026-06-30", "June"), "silver/deal.yaml", "'June' is not a date"),
+    (ZH, f"{ZH}{HOLD}", "silver/deal.yaml", "is not a date"),
 ]  # fmt: skip
 
 

@@ -12,12 +12,14 @@ import pytest
 from deltalake import write_deltalake
 
 from pipelines.engine.calendar import DateOutsideCalendarError
+from pipelines.engine.graph import build_graph
 from pipelines.engine.job import same
-from pipelines.engine.plan import Plan, Request, describe_schema
+from pipelines.engine.plan import Plan, Request
 from pipelines.engine.rows import DecisionRow, IntervalRow
+from pipelines.engine.schema_change import describe_schema, widens
 from pipelines.engine.staleness import plan
 from pipelines.engine.stored import stored_columns
-from tests.pipelines.engine.planning import CALENDAR, NOW, World, exchange, rule
+from tests.pipelines.engine.planning import CALENDAR, NOW, World, column, exchange, rule
 
 DAYS = [d.isoformat() for d in CALENDAR.between(date(2026, 1, 5), date(2026, 1, 9))]
 BUILT = [
@@ -316,14 +318,41 @@ def test_versions_of_delta_never_make_stale() -> None:
 
 
 def test_schema_changes_are_named_by_column() -> None:
-    """A plan says which columns are added, dropped or retyped, and which of it is destructive."""
-    stored = (("a", "string"), ("b", "int"), ("c", "int"))
-    promised = (("a", "string"), ("b", "bigint"), ("d", "int"))
-    found = {
-        (c.kind, c.column, c.destructive) for c in describe_schema("silver.x", stored, promised)
-    }
-    assert found == {("added", "d", False), ("dropped", "c", True), ("retyped", "b", True)}
-    assert describe_schema("p", stored, (stored[1], stored[0], stored[2]))[0].kind == "reordered"
+    """A plan says of each column what differs, and what is refused because it would lose values."""
+    stored = (("a", "string"), ("b", "int"), ("c", "int"), ("e", "bigint"), ("f", "decimal(8,2)"))
+    promised = [
+        column("a"), column("b", "bigint"), column("d", "int"), column("e", "int"),
+        column("g", "decimal(10,4)").model_copy(update={"renamed_from": "f"}),
+        column("h").model_copy(update={"null_before": date(2026, 2, 2)}),
+    ]  # fmt: skip
+    found = describe_schema("silver.x", stored, promised)
+    assert [(c.kind, c.column, c.refused, c.how.split(":")[0]) for c in found] == [
+        ("widened", "b", False, "the table is rewritten once, then built again"),
+        ("added", "d", False, "built for every interval"),
+        ("retyped", "e", True, "refused"),
+        ("renamed", "g", False, "the table is rewritten once, then built again"),
+        ("added", "h", False, "null before 2026-02-02, built from then on"),
+        ("dropped", "c", True, "refused"),
+    ]
+    turned = [column("b", "int"), column("a"), *(column(n, t) for n, t in stored[2:])]
+    assert describe_schema("p", stored, turned)[0].kind == "reordered"
+    assert not widens("decimal(18,4)", "decimal(18,6)"), "two digits of the whole part would go"
+
+
+def test_a_product_that_ended_is_built_no_more() -> None:
+    """Removals by a successor: intervals after ``endsOn`` are named, and not built."""
+    world = _world()
+    contracts = {p: n.contract for p, n in world.graph.nodes.items()}
+    contracts["gold.day"] = contracts["gold.day"].model_copy(
+        update={"ends_on": date.fromisoformat(DAYS[1])}
+    )
+    jobs = {p: n.job for p, n in world.graph.nodes.items() if n.job}
+    world.graph = build_graph(contracts, jobs)
+    stage = _plan(world)["gold.day"]
+    assert [p.interval for p in (*stage.will_run, *stage.may_run)] == DAYS[:2]
+    assert list(stage.ended) == DAYS[2:3]
+    world.run()
+    assert {i for p, i in world.built if p == "gold.day"} == set(DAYS[:2])
 
 
 def test_stored_schemas_are_read_without_spark(tmp_path: Path) -> None:

@@ -129,27 +129,3 @@ def test_a_withdrawn_interval_is_empty_and_says_so(spark: SparkSession, lake: Sm
         assert "withdrawn" in " ".join(lake.state(product, D2).incomplete_because)
     lake.run("silver.order", force=True, dates=(date(2026, 1, 6), date(2026, 1, 6)))
     assert lake.ids(D2) == ()
-
-
-@pytest.mark.parametrize("commit", ["held", "staged"])
-def test_a_contract_may_gain_a_column(spark: SparkSession, lake: SmallLake, commit: str) -> None:
-    """DESIGN, stale: a new schema version rebuilds; what is not rebuilt yet stays readable."""
-    contract = lake.catalogue["silver.settle"]
-    more = contract.columns[0].model_copy(update={"name": "memo", "type": "string"})
-    grown = lake.with_contract(
-        contract.model_copy(
-            update={"columns": (*contract.columns[:2], more, *contract.columns[2:])}
-        ),
-        commit=commit,
-    )
-    (stage,) = [s for s in grown.lake.plan(grown.lake.request()) if s.product == "silver.settle"]
-    assert [(c.kind, c.column, c.destructive) for c in stage.schema_changes] == [
-        ("added", "memo", False)
-    ]
-    first = (date(2026, 1, 5), date(2026, 1, 5))
-    grown.run("silver.settle", dates=first)
-    rows = grown.rows("silver.settle")
-    assert [(r["end_lots"], r["memo"]) for r in rows] == [(238, None), (248, None)]
-    grown.run("silver.settle")
-    assert grown.run("silver.settle").idle
-    assert grown.states()[f"silver.settle {D2}"] == "published"
