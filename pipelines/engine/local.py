@@ -22,7 +22,7 @@ def local_frame(spark: SparkSession, rows: Iterable[tuple[Any, ...]], columns: s
 
     struct = StructType.fromDDL(columns)
     assert isinstance(struct, StructType)
-    schema = to_arrow_schema(struct)
+    schema = to_arrow_schema(struct, timezone="UTC")
     found = list(rows)
     arrays = [
         pa.array([row[place] for row in found], field.type) for place, field in enumerate(schema)

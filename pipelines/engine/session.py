@@ -115,10 +115,14 @@ def spark_session(settings: Settings) -> SparkSession:
         # default) every day compiles them all again. Plan texts are for a UI that is off.
         "spark.sql.codegen.cache.maxEntries": "2000",
         "spark.sql.ui.explainMode": "simple",
+        # Lists (moments of thousands of clients) are gathered in memory; from 128 keys on, the
+        # default, their rows would be sorted first, twice.
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.files.openCostInBytes": "1048576",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
         "spark.cleaner.periodicGC.interval": "10min",
     } | settings.spark_options
     builder = SparkSession.builder

@@ -23,10 +23,10 @@ NEAR = "0.8"
 """Share of a threshold from which a figure is called near (our choice, not the exchange's)."""
 
 RULE_COLUMNS = (
-    "on_date date, rule_id string, rule_version int, rule_confidence string, "
+    "rule_no int, on_date date, rule_id string, rule_version int, rule_confidence string, "
     "rule_exchange string, rule_metric string, op string, fixed bigint, threshold_from string, "
-    "by_commodity map<string,bigint>, "
-    "phase string, exemptions array<string>, this_month string, next_month string"
+    "by_commodity map<string,bigint>, phase string, exemptions array<string>, this_month string, "
+    "next_month string, burst_messages int"
 )
 
 
@@ -78,10 +78,13 @@ def _check(book: RuleBook, released: str) -> None:
 def rules_frame(
     spark: SparkSession, book: RuleBook, days: Iterable[str], *, released: str
 ) -> DataFrame:
-    """One row per wanted trade date and rule in force on it. Raises RuleBookUnreleasedError."""
+    """One row per wanted trade date and rule in force on it; ``rule_no`` numbers the rows.
+
+    Raises RuleBookUnreleasedError.
+    """
     _check(book, released)
     rows = [_row(day, rule) for day in map(date.fromisoformat, days) for rule in book.on(day)]
-    return local_frame(spark, rows, RULE_COLUMNS)
+    return local_frame(spark, [(no, *row) for no, row in enumerate(rows)], RULE_COLUMNS)
 
 
 def _row(day: date, rule: BookRule) -> tuple[object, ...]:
@@ -90,14 +93,14 @@ def _row(day: date, rule: BookRule) -> tuple[object, ...]:
     return (
         day, rule.rule_id, rule.version, rule.source.confidence, rule.exchange, rule.metric,
         rule.op, rule.threshold, rule.threshold_from, by_commodity, rule.phase,
-        list(rule.exemptions), f"{day:%Y%m}", f"{following:%Y%m}",
+        list(rule.exemptions), f"{day:%Y%m}", f"{following:%Y%m}", rule.burst_messages,
     )  # fmt: skip
 
 
 def parameter_sql(book: RuleBook, metric: str, field: str) -> str:
     """SQL over ``exchange`` and ``trade_date`` giving a rule's own parameter, NULL without rule.
 
-    ``large_cancels`` needs the smallest size, ``bursts`` the messages of a second, while counting.
+    ``large_cancels`` needs the smallest size while counting.
     """
     cases = [
         f"WHEN exchange = '{rule.exchange}' AND trade_date >= DATE'{rule.effective_from}'"

@@ -34,8 +34,8 @@ WHERE b.contract_id IS NULL OR trim(b.contract_id) IN (@SHORT@)
 COLLECTED = """
 SELECT g.name, g.trade_date, k.exchange, g.contract_id, g.client_id, g.kind,
   count(*) AS rows, sum(coalesce(g.lots, 1000000L)) AS lots
-FROM {gone} g LEFT JOIN {contract} k ON k.contract_id = g.contract_id
-  AND g.trade_date >= k.valid_from AND (k.valid_to IS NULL OR g.trade_date < k.valid_to)
+FROM {gone} g LEFT JOIN {places} k ON k.trade_date = g.trade_date
+  AND k.contract_id = g.contract_id
 GROUP BY ALL
 """
 """A row whose lots cannot be read could be of any size: a million stands for it."""
@@ -66,7 +66,7 @@ def missing_rows(
     spark: SparkSession,
     bronze: Mapping[str, DataFrame],
     silver: Mapping[str, DataFrame],
-    contract: DataFrame,
+    places: DataFrame,
 ) -> DataFrame | None:
     """Delivered rows that are not published, added up (see ``COLLECTED``); None without any.
 
@@ -92,7 +92,7 @@ def missing_rows(
         text = text.replace("@SHORT@", ", ".join(sorted(map(_literal, short))) or "NULL")
         part = spark.sql(text, bronze=bronze[name], silver=silver[name])
         gone = part if gone is None else gone.unionByName(part)
-    rows = spark.sql(COLLECTED, gone=gone, contract=contract).toArrow()
+    rows = spark.sql(COLLECTED, gone=gone, places=places).toArrow()
     return arrow_frame(spark, rows) if rows.num_rows else None
 
 

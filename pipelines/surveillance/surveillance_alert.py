@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contracts.rule_book import GROUP_STATES, load_rule_book
+from contracts.rule_book import load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, previous, same
 from pipelines.engine.local import arrow_frame, local_frame
 from pipelines.surveillance.book import BOOK_DIGEST, measures_frame
-from pipelines.surveillance.bursts import SECOND, starts_sql
-from pipelines.surveillance.counting import ON, OWN_ACT, OWN_CANCEL, ties
+from pipelines.surveillance.evidence import evidence
+from pipelines.surveillance.subjects import subjects
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -20,90 +20,11 @@ JOIN {rules} r ON r.on_date = d.trade_date AND r.book_rule = d.rule_id AND r.ale
 WHERE d.result = 'REACHED'
 """
 
-SUBJECTS = f"""
-SELECT /*+ BROADCAST(t) */ a.*, coalesce(exists(t.ties, x -> x.group_id = '' AND {ON.format("a.")}),
-  false) AS reported
-FROM (
-  SELECT a.*, if(a.subject_kind = 'CLIENT', a.subject_id, g.client_id) AS client_id
-  FROM {{reached}} a LEFT JOIN (
-    SELECT DISTINCT group_id, client_id, valid_from, valid_to
-    FROM {{control_group}} WHERE status IN {GROUP_STATES!r}
-  ) g ON a.subject_kind = 'GROUP' AND g.group_id = a.subject_id
-    AND a.trade_date >= g.valid_from AND (g.valid_to IS NULL OR a.trade_date < g.valid_to)
-) a LEFT JOIN {{ties}} t ON t.client_id = a.client_id
-"""
-
-EXEMPT = """
-  (array_contains(a.exemptions, 'REPORTED') AND a.reported)
-  OR (array_contains(a.exemptions, 'HEDGING') AND e.hedge_flag = 'H')
-  OR (array_contains(a.exemptions, 'MARKET_MAKING') AND e.hedge_flag = 'M')
-"""
-
-WINDOWS = f"""
-SELECT trade_date, exchange, rule_id, subject_kind, subject_id, contract_id, clients,
-  explode({starts_sql("moments", "least")}) AS t
-FROM (
-  SELECT /*+ BROADCAST(a) */ a.trade_date, a.exchange, a.rule_id, a.subject_kind, a.subject_id,
-    a.contract_id, max(a.burst_messages) AS least, collect_set(a.client_id) AS clients,
-    sort_array(collect_list(unix_micros(e.event_time))) AS moments
-  FROM {{order_event}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
-    AND a.client_id = e.client_id AND a.exchange = e.exchange
-  WHERE a.metric = 'bursts' AND {OWN_ACT} AND NOT ({EXEMPT})
-  GROUP BY ALL
-)
-"""
-"""The windows that were counted: each begins at ``t`` microseconds and lasts a second."""
-
-KEYS = f"""
-SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
-  e.order_id AS key
-FROM {{order_event}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
-  AND a.client_id = e.client_id AND a.exchange = e.exchange
-  AND (a.contract_id = e.contract_id OR a.contract_id = 'ALL')
-WHERE ((a.metric = 'cancels' AND {OWN_CANCEL})
-    OR (a.metric = 'large_cancels' AND {OWN_CANCEL} AND e.lots >= a.min_lots))
-  AND NOT ({EXEMPT}) AND NOT array_contains(a.exemptions, e.order_type)
-UNION
-SELECT /*+ BROADCAST(w) */ w.rule_id, w.subject_kind, w.subject_id, w.contract_id, w.trade_date,
-  e.order_id
-FROM {{order_event}} e JOIN {{windows}} w ON w.trade_date = e.trade_date
-  AND w.exchange = e.exchange AND array_contains(w.clients, e.client_id)
-  AND unix_micros(e.event_time) >= w.t AND unix_micros(e.event_time) < w.t + {SECOND}
-WHERE {OWN_ACT}
-UNION
-SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
-  e.trade_id
-FROM {{trade}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
-  AND a.client_id = e.client_id AND a.contract_id = e.contract_id
-WHERE (a.metric = 'open_lots' AND e.offset = 'O') AND NOT ({EXEMPT})
-UNION
-SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
-  e.client_id
-FROM {{position}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
-  AND a.client_id = e.client_id AND a.contract_id = e.contract_id
-WHERE a.metric = 'position_lots' AND e.lots > 0 AND NOT ({EXEMPT})
-UNION
-SELECT rule_id, subject_kind, subject_id, contract_id, trade_date, key FROM (
-  SELECT /*+ BROADCAST(a) */ a.rule_id, a.subject_kind, a.subject_id, a.contract_id, a.trade_date,
-    e.trade_id AS key, count(DISTINCT e.side) AS legs, bool_or({EXEMPT}) AS exempt
-  FROM {{trade}} e JOIN {{subjects}} a ON a.trade_date = e.trade_date
-    AND a.client_id = e.client_id AND a.contract_id = e.contract_id
-  WHERE a.metric = 'self_trades'
-  GROUP BY ALL HAVING count(DISTINCT e.side) = 2 AND NOT bool_or({EXEMPT})
-) s WHERE NOT EXISTS (
-  SELECT 1 FROM {{killed}} k WHERE k.trade_date = s.trade_date AND k.trade_id = s.key)
-"""
-
-KILLED = """
-SELECT DISTINCT trade_date, trade_id FROM {order_event}
-WHERE event_type = 'FILL' AND order_type IN ('FAK', 'FOK')
-"""
-
 ALERTS = """
 WITH behind AS (
-  SELECT rule_id, subject_kind, subject_id, contract_id, trade_date, count(*) AS evidence_count,
+  SELECT finding, count(*) AS evidence_count,
     array_join(slice(sort_array(collect_list(key)), 1, 20), ',') AS evidence_keys
-  FROM {keys} GROUP BY ALL
+  FROM {keys} GROUP BY finding
 ), earlier AS (
   SELECT a.trade_date, a.rule_id, a.subject_kind, a.subject_id,
     CAST(count(DISTINCT p.trade_date) AS INT) AS earlier_occurrences
@@ -138,14 +59,14 @@ SELECT a.*, concat('A', left(sha2(concat_ws('|', a.rule_id, a.subject_kind, a.su
     '版）。') AS explanation_zh,
   'CURRENT' AS state
 FROM {reached} a
-LEFT JOIN behind b USING (rule_id, subject_kind, subject_id, contract_id, trade_date)
+LEFT JOIN behind b USING (finding)
 LEFT JOIN earlier e USING (rule_id, subject_kind, subject_id, trade_date)
 """
 
 
 @job(
     "gold.surveillance_alert",
-    version=2,
+    version=3,
     inputs=(
         same("gold.surveillance_day"),
         previous("gold.surveillance_day", 20),
@@ -168,26 +89,24 @@ def surveillance_alert(inputs: Inputs) -> DataFrame:
     rules = measures_frame(spark, load_rule_book(), inputs, released=BOOK_DIGEST)
     found = spark.sql(REACHED, day=inputs.read("gold.surveillance_day", "same"), rules=rules)
     rows = found.toArrow()
-    if not rows.num_rows:
+    metrics = set(rows.column("metric").to_pylist())
+    if not metrics:
         columns = ", ".join(f"`{c.name}` {c.type}" for c in inputs.contract.columns)
         return local_frame(spark, (), columns)
-    reached = arrow_frame(spark, rows)
-    events, groups = inputs.read("silver.order_event"), inputs.read("silver.control_group")
-    tied = ties(spark, groups, inputs.read("silver.client"))
-    subjects = spark.sql(SUBJECTS, reached=reached, control_group=groups, ties=tied)
-    keys = spark.sql(
-        KEYS,
-        order_event=events,
+    reached = arrow_frame(spark, rows.append_column("finding", [range(rows.num_rows)]))
+    who = subjects(
+        spark, inputs.intervals,
+        control_group=inputs.read("silver.control_group"), client=inputs.read("silver.client"),
+    )  # fmt: skip
+    keys = evidence(
+        spark,
+        metrics,
+        findings=reached,
+        subjects=who,
+        order_event=inputs.read("silver.order_event"),
         trade=inputs.read("silver.trade"),
         position=inputs.read("silver.position"),
-        killed=spark.sql(KILLED, order_event=events),
-        subjects=subjects,
-        windows=spark.sql(WINDOWS, order_event=events, subjects=subjects),
     )
-    alerts = spark.sql(
-        ALERTS,
-        reached=reached,
-        keys=keys,
-        before=inputs.read("gold.surveillance_day", "previous"),
-    )
+    before = inputs.read("gold.surveillance_day", "previous")
+    alerts = spark.sql(ALERTS, reached=reached, keys=keys, before=before)
     return alerts.select(*[column.name for column in inputs.contract.columns])

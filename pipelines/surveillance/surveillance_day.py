@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from contracts.rule_book import load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, same
 from pipelines.surveillance.book import BOOK_DIGEST, NEAR, fee_sql, rules_frame
-from pipelines.surveillance.counting import cells, ties
+from pipelines.surveillance.counting import cells
 from pipelines.surveillance.missing import missing_cells, missing_counts, missing_rows
+from pipelines.surveillance.subjects import places, subjects
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -17,10 +18,8 @@ ACTS = ("order_event", "trade", "position", "quote_request")
 """What subjects do, by table."""
 
 RULED = """
-SELECT /*+ BROADCAST(r), BROADCAST(k), BROADCAST(o) */ c.*, r.*, k.commodity_id,
-  CASE r.threshold_from WHEN 'position_limit_general' THEN o.position_limit_general
-    WHEN 'intraday_open_limit' THEN o.intraday_open_limit
-    ELSE coalesce(r.fixed, r.by_commodity[k.commodity_id]) END AS threshold,
+SELECT /*+ BROADCAST(k), BROADCAST(r) */ r.rule_no, c.subject_kind, c.subject_id, c.contract_id,
+  c.trade_date, c.side, c.missing, c.amount, c.filled,
   CASE WHEN array_contains(exemptions, 'HEDGING') AND instr(hedge_flags, 'H') > 0 THEN 'HEDGING'
     WHEN array_contains(exemptions, 'MARKET_MAKING') AND instr(hedge_flags, 'M') > 0
       THEN 'MARKET_MAKING'
@@ -29,10 +28,7 @@ SELECT /*+ BROADCAST(r), BROADCAST(k), BROADCAST(o) */ c.*, r.*, k.commodity_id,
     WHEN array_contains(exemptions, 'REPORTED') AND reported THEN 'REPORTED'
   END AS exemption
 FROM {cells} c
-LEFT JOIN {contract} k ON k.contract_id = c.contract_id AND c.trade_date >= k.valid_from
-  AND (k.valid_to IS NULL OR c.trade_date < k.valid_to)
-LEFT JOIN {commodity} o ON o.commodity_id = k.commodity_id AND c.trade_date >= o.valid_from
-  AND (o.valid_to IS NULL OR c.trade_date < o.valid_to)
+LEFT JOIN {places} k ON k.trade_date = c.trade_date AND k.contract_id = c.contract_id
 JOIN {rules} r ON r.on_date = c.trade_date AND r.rule_exchange = c.exchange
   AND r.rule_metric = c.metric
   AND r.phase IN ('ALL', CASE
@@ -40,6 +36,7 @@ JOIN {rules} r ON r.on_date = c.trade_date AND r.rule_exchange = c.exchange
     WHEN k.delivery_month = r.next_month THEN 'MONTH_BEFORE'
     WHEN k.delivery_month IS NOT NULL THEN 'GENERAL' END)
 """
+"""Cells under each rule that counts them: narrow rows, for they are added up next."""
 
 SUMS = {
     "figure": "if(missing OR exemption IS NOT NULL, 0L, amount)",
@@ -65,8 +62,7 @@ def sides_sql() -> str:
         return f"struct({', '.join(parts)})"
 
     return f"""
-SELECT trade_date, exchange, rule_id, rule_version, rule_confidence, subject_kind, subject_id,
-  contract_id, commodity_id, phase AS contract_phase, metric, op, threshold,
+SELECT rule_no, trade_date, subject_kind, subject_id, contract_id,
   greatest({sums(f"NOT {short}")}, {sums(short)}) AS f,
   greatest(sum(if({short}, 0L, {UPPER})), sum(if({short}, {UPPER}, 0L))) AS figure_upper
 FROM {{ruled}} GROUP BY ALL
@@ -75,32 +71,39 @@ FROM {{ruled}} GROUP BY ALL
 
 DAY = """
 WITH larger AS (
-  SELECT *, threshold + if(op = '>', 1, 0) AS reached_from FROM {sides}
-), lone AS (
-  SELECT /*+ BROADCAST(m) */ l.*, l.f.*,
+  SELECT /*+ BROADCAST(r), BROADCAST(k), BROADCAST(m) */ l.trade_date, r.rule_exchange AS exchange,
+    r.rule_id, r.rule_version, r.rule_confidence, l.subject_kind, l.subject_id, l.contract_id,
+    k.commodity_id, r.phase AS contract_phase, r.rule_metric AS metric, r.op, l.f.*, l.figure_upper,
+    CASE r.threshold_from WHEN 'position_limit_general' THEN k.position_limit_general
+      WHEN 'intraday_open_limit' THEN k.intraday_open_limit
+      ELSE coalesce(r.fixed, r.by_commodity[k.commodity_id]) END AS threshold,
     coalesce(if(l.contract_id = 'ALL', m.in_all, m.placed[l.contract_id]), 0L) AS missing_rows,
     coalesce(m.unplaced, 0L) AS unplaced_rows
-  FROM larger l LEFT JOIN {missing} m ON m.trade_date = l.trade_date
+  FROM {sides} l JOIN {rules} r ON r.rule_no = l.rule_no
+  LEFT JOIN {places} k ON k.trade_date = l.trade_date AND k.contract_id = l.contract_id
+  LEFT JOIN {missing} m ON m.trade_date = l.trade_date
 ), rated AS (
-  SELECT *,
+  SELECT *, threshold + if(op = '>', 1, 0) AS reached_from,
     if(metric = 'messages', filled, NULL) AS filled_orders,
     if(metric = 'messages', CAST(CAST(figure AS DECIMAL(18,0)) / greatest(filled, 1) - 1
-      AS DECIMAL(18,4)), NULL) AS order_to_trade_ratio,
-    CAST(CAST(figure AS DECIMAL(18,0)) / reached_from AS DECIMAL(18,4)) AS threshold_share
-  FROM lone
+      AS DECIMAL(18,4)), NULL) AS order_to_trade_ratio
+  FROM larger
+), shared AS (
+  SELECT *, CAST(CAST(figure AS DECIMAL(18,0)) / reached_from AS DECIMAL(18,4)) AS threshold_share
+  FROM rated
 )
 SELECT *, @FEE@ AS message_fee,
   CASE WHEN reached_from IS NULL THEN 'NO_THRESHOLD'
     WHEN figure >= reached_from THEN 'REACHED'
     WHEN figure_upper >= reached_from THEN 'UNDECIDED'
     WHEN threshold_share >= @NEAR@ THEN 'NEAR' ELSE 'BELOW' END AS result
-FROM rated
+FROM shared
 """
 
 
 @job(
     "gold.surveillance_day",
-    version=2,
+    version=3,
     inputs=(
         same("silver.order_event"),
         same("silver.trade"),
@@ -123,23 +126,27 @@ def surveillance_day(inputs: Inputs) -> DataFrame:
     data as of the date. A position is the greater of its two sides. Bronze is read only to see
     what was delivered and is not published.
     """
-    spark, book = inputs.spark, load_rule_book()
-    rules = rules_frame(spark, book, inputs.intervals, released=BOOK_DIGEST)
-    contract, commodity = inputs.read("silver.contract"), inputs.read("silver.commodity")
+    spark, book, days = inputs.spark, load_rule_book(), inputs.intervals
+    rules = rules_frame(spark, book, days, released=BOOK_DIGEST)
+    known = places(
+        spark, days,
+        contract=inputs.read("silver.contract"), commodity=inputs.read("silver.commodity"),
+    )  # fmt: skip
+    who = subjects(
+        spark, days,
+        control_group=inputs.read("silver.control_group"), client=inputs.read("silver.client"),
+    )  # fmt: skip
     silver = {name: inputs.read(f"silver.{name}") for name in ACTS}
     bronze = {name: inputs.read(f"bronze.{name}") for name in ACTS}
-    missing = missing_rows(spark, bronze, silver, contract)
-    counted = cells(
-        spark,
-        book,
-        ties=ties(spark, inputs.read("silver.control_group"), inputs.read("silver.client")),
-        missing=None if missing is None else missing_cells(spark, missing),
-        **silver,
-    )
-    ruled = spark.sql(RULED, cells=counted, rules=rules, contract=contract, commodity=commodity)
+    missing = missing_rows(spark, bronze, silver, known)
+    rejected = None if missing is None else missing_cells(spark, missing)
+    counted = cells(spark, book, subjects=who, rules=rules, missing=rejected, **silver)
+    ruled = spark.sql(RULED, cells=counted, rules=rules, places=known)
     day = spark.sql(
         DAY.replace("@FEE@", fee_sql(book)).replace("@NEAR@", NEAR),
         sides=spark.sql(sides_sql(), ruled=ruled),
+        rules=rules,
+        places=known,
         missing=missing_counts(spark, missing),
     )
     return day.select(*[column.name for column in inputs.contract.columns])

@@ -12,6 +12,7 @@ import pytest
 from contracts.catalogue import load_catalogue
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.job import Inputs, job_of
+from pipelines.engine.local import local_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,7 +34,7 @@ def frame(spark: SparkSession, contract: Contract, rows: Rows) -> DataFrame:
     unknown = {name for row in rows for name in row} - set(columns)
     assert not unknown, f"{contract.product} has no {unknown}"
     data = [tuple(_value(row.get(name), type_) for name, type_ in columns.items()) for row in rows]
-    return spark.createDataFrame(data, schema)
+    return local_frame(spark, data, schema)
 
 
 def _value(value: Any, type_: str) -> Any:
