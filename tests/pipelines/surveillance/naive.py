@@ -25,9 +25,16 @@ KILLING = {"FAK", "FOK"}
 FREE = {"H", "M"}
 FIXED = {"self_trade": 5, "frequent_cancel": 500, "large_cancel": 50, "programme_report": 10}
 NEARER = {
-    "MONTH_BEFORE": {"cu": 3000, "al": 3000, "zn": 2400, "pb": 1800},
-    "DELIVERY": {"cu": 1000, "al": 1000, "zn": 800, "pb": 600},
-}
+    "MONTH_BEFORE": {
+        "cu": 3000, "al": 3000, "zn": 2400, "pb": 1800, "ni": 1800, "sn": 600, "rb": 4500,
+        "wr": 1800, "hc": 9000, "ss": 1800, "ru": 150, "bu": 1500, "au": 2700, "ag": 2700,
+        "sp": 900, "fu": 500,
+    },
+    "DELIVERY": {
+        "cu": 1000, "al": 1000, "zn": 800, "pb": 600, "ni": 600, "sn": 200, "rb": 900, "wr": 360,
+        "hc": 1800, "ss": 360, "ru": 50, "bu": 500, "au": 900, "ag": 900, "sp": 300,
+    },
+}  # fmt: skip
 """SHFE's position limits near delivery, where there is a number."""
 
 
