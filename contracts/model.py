@@ -53,13 +53,15 @@ class Read(Frozen):
     ``same``: the same interval; ``previous``: the ``n`` trade dates before;
     ``as_of``: a dimension as valid on the date; ``latest``: the newest full
     delivery of a snapshot; ``history``: every delivery (dimensions only).
-    ``optional``: the interval is built without it when it is not there.
+    ``optional``: the interval is built without it when it is not there. ``alternative``: one of
+    several sources of the same facts - optional, and no gap when it is absent.
     """
 
     product: str
     how: How = "same"
     n: int = 1
     optional: bool = False
+    alternative: bool = False
 
 
 class Column(Frozen):
@@ -144,7 +146,10 @@ class Rule(Frozen):
     @property
     def fingerprint(self) -> str:
         """Digest of everything that can change an outcome (text and severity's words aside)."""
-        body = self.model_dump(mode="json", exclude={"description", "description_zh"})
+        # A rule reads nothing `alternative`: the key is a job's.
+        outside: Any = {"description": True, "description_zh": True,
+                        "reads": {"__all__": {"alternative"}}}  # fmt: skip
+        body = self.model_dump(mode="json", exclude=outside)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
 
 

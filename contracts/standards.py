@@ -11,6 +11,8 @@ from typing import Any, Literal, cast
 from contracts.yaml_text import Reader, YamlPath, read_yaml
 
 TYPE = re.compile(r"string|int|bigint|boolean|date|timestamp|decimal\((\d+),(\d+)\)")
+SOURCE_CODES = "data_source"
+"""Code list of the sources that authority.yaml ranks."""
 _FIELD_KEYS = frozenset(
     {
         "type",
@@ -89,6 +91,8 @@ class Standards:
     code_lists: Mapping[str, CodeList] = field(default_factory=dict)
     audiences: Mapping[str, Audience] = field(default_factory=dict)
     nulls: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    authority: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column -> the sources that tell it, the most authoritative first."""
 
     def null_meaning(self, name: str, column: str) -> tuple[str, str]:
         """What an empty value of a column says, in English and Chinese; empty when not said."""
@@ -113,7 +117,7 @@ def valid_type(text: str) -> bool:
 
 
 def load_standards(folder: Path) -> Standards:
-    """Read fields.yaml, fields/*.yaml, codes.yaml, audiences.yaml and nulls.yaml.
+    """Read fields.yaml, fields/*.yaml, codes.yaml, audiences.yaml, nulls.yaml, authority.yaml.
 
     A missing file is an empty standard; a field defined in two files is refused.
     """
@@ -126,7 +130,28 @@ def load_standards(folder: Path) -> Standards:
         codes,
         _load(folder / "audiences.yaml", _audience),
         _load(folder / "nulls.yaml", _null_meaning),
+        _authority(folder / "authority.yaml", fields, codes),
     )
+
+
+def _authority(
+    file: Path, fields: Mapping[str, FieldDefinition], codes: Mapping[str, CodeList]
+) -> dict[str, tuple[str, ...]]:
+    """Columns with their sources in order; unknown columns and sources are refused."""
+    reader = Reader(file)
+    known = codes[SOURCE_CODES].codes if SOURCE_CODES in codes else ()
+    ranked: dict[str, tuple[str, ...]] = {}
+    for column, sources in (read_yaml(file) if file.exists() else {}).items():
+        ranked[column] = reader.texts(sources, (column,))
+        if column not in fields:
+            raise reader.refuse((column,), f"unknown column {column!r}", "Name a field.")
+        for source in ranked[column]:
+            if source not in known:
+                mend = f"Use the code list {SOURCE_CODES}: {', '.join(known)}."
+                raise reader.refuse((column,), f"unknown source {source!r}", mend)
+        if len(set(ranked[column])) != len(ranked[column]):
+            raise reader.refuse((column,), "a source has two ranks", "Name each once.")
+    return ranked
 
 
 def _add_fields(

@@ -267,15 +267,14 @@ class _Batch:
         )
         reach("quarantine-written")
 
-    def _originals(self, rejected: DataFrame) -> DataFrame | None:
-        """The bronze rows behind the rejected ones, as delivered."""
+    def _originals(self, rejected: DataFrame) -> tuple[DataFrame, ...]:
+        """The bronze rows behind the rejected ones, as delivered, per source."""
         sources = [r for r in self.ready.job.inputs if r.product.startswith("bronze.")]
-        if not sources or not set(LINEAGE) <= set(rejected.columns):
-            return None
+        if not set(LINEAGE) <= set(rejected.columns):
+            return ()
         keys = rejected.select(*LINEAGE).distinct()
-        frame = self.ready.reader.frame(sources[0])
-        found: DataFrame = frame.join(keys, list(LINEAGE), "left_semi")
-        return found
+        frames = (self.ready.reader.frame(source) for source in sources)
+        return tuple(frame.join(keys, list(LINEAGE), "left_semi") for frame in frames)
 
     def _with_change(self, row: IntervalRow, files: Sequence[DataFile]) -> IntervalRow:
         """Record which business dates read differently now (see DESIGN's dimensions)."""

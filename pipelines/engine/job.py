@@ -27,12 +27,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 ATTRIBUTE = "__exlake_job__"
 
 
-def same(product: str, *, optional: bool = False) -> Read:
+def same(product: str, *, optional: bool = False, alternative: bool = False) -> Read:
     """Read the same interval.
 
     ``optional``: build without it when it is not there; one that is there and blocked holds.
+    ``alternative``: optional, and an absent one is no gap: another source tells the same facts.
     """
-    return Read(product=product, how="same", optional=optional)
+    return Read(
+        product=product, how="same", optional=optional or alternative, alternative=alternative
+    )
 
 
 def previous(product: str, n: int = 1) -> Read:
@@ -50,9 +53,14 @@ def latest(product: str, *, optional: bool = False) -> Read:
     return Read(product=product, how="latest", optional=optional)
 
 
-def history(product: str, *, optional: bool = False) -> Read:
-    """Read every effective delivery; only dimensions (interval ``all``) may."""
-    return Read(product=product, how="history", optional=optional)
+def history(product: str, *, optional: bool = False, alternative: bool = False) -> Read:
+    """Read every effective delivery, or every published interval; only interval ``all`` may.
+
+    ``alternative``: as for ``same``.
+    """
+    return Read(
+        product=product, how="history", optional=optional or alternative, alternative=alternative
+    )
 
 
 class UndeclaredReadError(TerminalError):

@@ -53,12 +53,12 @@ def rejected_rows(
     batch_id: str,
     run_id: str,
     states: Mapping[str, str],
-    originals: DataFrame | None,
+    originals: Sequence[DataFrame],
 ) -> DataFrame:
     """Shape flagged rows for the quarantine table.
 
     ``rows`` has the product's columns and ``_broken``; ``states``: interval -> ``quarantined`` or
-    ``blocked``; ``originals``: bronze rows (as delivered) with the lineage columns, or None.
+    ``blocked``; ``originals``: bronze rows (as delivered) with the lineage columns, per source.
     """
     from pyspark.sql import functions as F
 
@@ -84,16 +84,25 @@ def rejected_rows(
         (F.col("_row_number") if lineage else F.lit(None).cast("bigint")).alias("row_number"),
         F.to_json(F.struct(*business), options).alias("row"),
     ).withColumn("state", state)
-    if originals is None or not lineage:
+    if not originals or not lineage:
         return shaped.withColumn("original", F.lit(None).cast("string")).select(*COLUMNS)
-    delivered = [name for name in originals.columns if not name.startswith("_")]
-    kept = originals.select(
-        F.col("_delivery_id").alias("__d"),
-        F.col("_row_number").alias("__n"),
-        F.to_json(F.struct(*delivered), options).alias("original"),
-    )
+    kept = _as_delivered(originals[0])
+    for frame in originals[1:]:
+        kept = kept.unionAll(_as_delivered(frame))
     on = (F.col("delivery_id") == F.col("__d")) & (F.col("row_number") == F.col("__n"))
     return shaped.join(kept, on, "left").select(*COLUMNS)
+
+
+def _as_delivered(rows: DataFrame) -> DataFrame:
+    """Bronze rows as one text each, with the place they were delivered at."""
+    from pyspark.sql import functions as F
+
+    delivered = [name for name in rows.columns if not name.startswith("_")]
+    return rows.select(
+        F.col("_delivery_id").alias("__d"),
+        F.col("_row_number").alias("__n"),
+        F.to_json(F.struct(*delivered), JSON_OPTIONS).alias("original"),
+    )
 
 
 def append(rows: DataFrame, path: Path) -> None:

@@ -230,7 +230,7 @@ class _Planner:
         missing = [
             f"{p} {i} is not there"
             for s in inputs
-            if s.read.optional and s.read.how != "previous"
+            if s.read.optional and s.read.how != "previous" and not s.read.alternative
             for p, i in s.absent
         ]
         because = dict.fromkeys([*missing, *(r for s in inputs for r in s.incomplete)])

@@ -47,6 +47,11 @@ def typed(inputs: Inputs, rows: DataFrame, expressions: Mapping[str, str]) -> Da
     return conform(rows, inputs.contract, {"trade_date": "_interval", **expressions})
 
 
+def commodity_of_sql(contract: str) -> str:
+    """``cu2603`` -> ``cu``."""
+    return f"regexp_replace({contract}, '[0-9]+$', '')"
+
+
 def commodity_sql(product_id: str) -> str:
     """``cu_f`` -> ``cu`` (published product ids carry a suffix for futures)."""
     return f"lower(regexp_replace({product_id}, '_f$', ''))"
@@ -58,22 +63,22 @@ def exchange_sql(commodity: str) -> str:
     return f"CASE WHEN {commodity} IN ({codes}) THEN 'INE' ELSE 'SHFE' END"
 
 
-def two_sided_sql() -> str:
-    """TRUE for dates on which the exchange counted both sides."""
-    return f"_interval < DATE '{ONE_SIDED_FROM}'"
+def two_sided_sql(day: str = "_interval") -> str:
+    """TRUE for dates on which the exchange counted both sides; ``day`` is an SQL date."""
+    return f"{day} < DATE '{ONE_SIDED_FROM}'"
 
 
-def basis_sql() -> str:
+def basis_sql(day: str = "_interval") -> str:
     """The code of the counting basis of quotes on the date."""
-    return f"CASE WHEN {two_sided_sql()} THEN 'TWO_SIDED' ELSE 'ONE_SIDED' END"
+    return f"CASE WHEN {two_sided_sql(day)} THEN 'TWO_SIDED' ELSE 'ONE_SIDED' END"
 
 
-def one_sided_sql(column: str) -> str:
+def one_sided_sql(column: str, day: str = "_interval") -> str:
     """A two-sided count halved, as text; an odd one becomes text that no number column reads."""
     whole = f"regexp_replace({column}, '[.]0+$', '')"
     number = f"try_cast({whole} AS DECIMAL(20,0))"
     return (
-        f"CASE WHEN NOT {two_sided_sql()} OR {number} IS NULL THEN {whole}"
+        f"CASE WHEN NOT {two_sided_sql(day)} OR {number} IS NULL THEN {whole}"
         f" WHEN {number} % 2 = 0 THEN CAST(CAST({number} / 2 AS DECIMAL(20,0)) AS STRING)"
         f" ELSE concat({whole}, ' is odd') END"
     )

@@ -31,13 +31,39 @@ NOT_CONTRACTS = (
 Everything else stays, so that a row nobody expects is rejected by a rule and never lost."""
 
 
-@job("silver.quote_daily", version=1, inputs=(same("bronze.quote_daily"),))
+@job(
+    "silver.quote_daily",
+    version=2,
+    inputs=(
+        same("bronze.quote_daily", alternative=True),
+        same("silver.quote_listing", alternative=True),
+    ),
+)
 def quote_daily(inputs: Inputs) -> DataFrame:
     """One row per contract; counts are one-sided and turnover is yuan at every date.
 
     Before 2020 published counts are halved. Turnover per contract, published in 10,000 yuan since
-    the 2020s, is multiplied.
+    the 2020s, is multiplied. A contract that the exchange's own file of the date does not tell is
+    taken from a vendor's list, if there is one; ``data_source`` says so.
     """
+    official = _official(inputs)
+    return inputs.spark.sql(
+        """
+        SELECT * FROM {official}
+        UNION ALL BY NAME
+        SELECT l.trade_date, l.contract_id, l.exchange, l.commodity_id, l.delivery_month,
+          l.close_price, l.settlement_price, l.volume_lots, l.open_interest_lots,
+          l.counting_basis, 'VENDOR_LISTING' AS data_source, l._delivery_id, l._row_number,
+          l._unparsed
+        FROM {listing} l LEFT ANTI JOIN {official} o
+          ON o.trade_date = l.trade_date AND o.contract_id = l.contract_id
+        """,
+        official=official,
+        listing=inputs.read("silver.quote_listing"),
+    ).select(*[column.name for column in inputs.contract.columns])
+
+
+def _official(inputs: Inputs) -> DataFrame:
     rows = records(inputs, "bronze.quote_daily", ("o_curinstrument",), FIELDS)
     rows = rows.where(f"NOT coalesce({NOT_CONTRACTS}, false)")
     commodity = commodity_sql("PRODUCTID")
@@ -61,5 +87,6 @@ def quote_daily(inputs: Inputs) -> DataFrame:
             "open_interest_lots": one_sided_sql("OPENINTEREST"),
             "open_interest_change_lots": one_sided_sql("OPENINTERESTCHG"),
             "counting_basis": basis_sql(),
+            "data_source": "'EXCHANGE_QUOTE'",
         },
     )

@@ -30,7 +30,8 @@ SELECT coalesce(i.trade_date, q.trade_date) AS trade_date,
   coalesce(i.exchange, q.exchange) AS exchange,
   coalesce(i.commodity_id, q.commodity_id) AS commodity_id,
   coalesce(i.contract_id, q.contract_id) AS contract_id,
-  if(i.contract_id IS NOT NULL, 'INTERNAL', 'PUBLIC') AS figure_source,
+  CASE WHEN i.contract_id IS NOT NULL THEN 'INTERNAL'
+    WHEN q.data_source = 'EXCHANGE_QUOTE' THEN 'PUBLIC' ELSE 'VENDOR' END AS figure_source,
   coalesce(i.open_price, q.open_price) AS open_price,
   coalesce(i.high_price, q.high_price) AS high_price,
   coalesce(i.low_price, q.low_price) AS low_price,
@@ -40,9 +41,9 @@ SELECT coalesce(i.trade_date, q.trade_date) AS trade_date,
   if(i.contract_id IS NOT NULL, i.volume_lots, q.volume_lots) AS volume_lots,
   CAST(if(i.contract_id IS NOT NULL, i.turnover, q.turnover) AS DECIMAL(24,4)) AS turnover,
   if(i.contract_id IS NOT NULL, i.open_interest_lots, q.open_interest_lots) AS open_interest_lots,
-  q.volume_lots AS public_volume_lots,
-  q.turnover AS public_turnover,
-  q.open_interest_lots AS public_open_interest_lots,
+  if(q.data_source = 'EXCHANGE_QUOTE', q.volume_lots, NULL) AS public_volume_lots,
+  if(q.data_source = 'EXCHANGE_QUOTE', q.turnover, NULL) AS public_turnover,
+  if(q.data_source = 'EXCHANGE_QUOTE', q.open_interest_lots, NULL) AS public_open_interest_lots,
   i.trade_count, i.vwap_price
 FROM internal i
 FULL JOIN {quote} q ON q.trade_date = i.trade_date AND q.contract_id = i.contract_id
@@ -51,7 +52,7 @@ FULL JOIN {quote} q ON q.trade_date = i.trade_date AND q.contract_id = i.contrac
 
 @job(
     "gold.market_daily",
-    version=1,
+    version=2,
     inputs=(
         same("silver.settlement", optional=True),
         same("silver.trade", optional=True),

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 _YEAR, _MONTH, _DAY = "(?P<y>[12][0-9]{3})", "0?[1-9]|1[0-2]", "0?[1-9]|[12][0-9]|3[01]"
 _DATE = (
-    rf"^\s*{_YEAR}(?:[-/.](?P<m>{_MONTH})[-/.](?P<d>{_DAY})"
+    rf"^[\s\"]*{_YEAR}(?:[-/.](?P<m>{_MONTH})[-/.](?P<d>{_DAY})"
     r"|(?P<mm>0[1-9]|1[0-2])(?P<dd>0[1-9]|[12][0-9]|3[01]))(?:[^0-9]|$)"
 )
 
@@ -17,8 +17,8 @@ _DATE = (
 def latest_date(texts: pa.Array, so_far: str | None = None) -> str | None:
     """The latest date (ISO) at the beginning of any text, or ``so_far``; None when there is none.
 
-    Read are YYYYMMDD, YYYY-MM-DD, YYYY/M/D and YYYY.M.D, whatever follows; other texts are passed
-    over, they are for the rules to judge.
+    Read are YYYYMMDD, YYYY-MM-DD, YYYY/M/D and YYYY.M.D, whatever follows, also between the quotes
+    of a JSON text; other texts are passed over, they are for the rules to judge.
     """
     found = pc.extract_regex(texts.drop_null().unique(), pattern=_DATE).drop_null()
     if not len(found):
