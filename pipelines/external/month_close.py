@@ -20,6 +20,16 @@ LAST_MONDAY = ("ec",)
 """Commodities whose contracts end on the last Monday of their delivery month that trades.
 
 Every other contract ends on the 15th of its delivery month, or the next trade date."""
+QUARTERS = (3, 6, 9, 12)
+TWO_LISTED = f"""
+    CASE commodity_id
+      WHEN 'sc' THEN series_month IN {QUARTERS}
+      WHEN 'bu' THEN series_month IN {QUARTERS}
+      WHEN 'au' THEN (12 + series_month - month(day)) % 12 <= 1
+      ELSE false END"""
+"""TRUE where contracts of two years are listed under one month: crude oil lists quarters up to
+three years ahead, bitumen up to two, gold thirteen months. The vendor then shows whichever traded,
+the farther one first, and nothing in the file says which."""
 MONDAY = 0
 
 
@@ -28,7 +38,8 @@ def month_close(inputs: Inputs) -> DataFrame:
     """One row per contract and date with a close.
 
     A series is named by its month alone: on a date it is the contract of this year, until that has
-    ended, then next year's. An array that is not as long as the list of dates cannot be read by
+    ended, then next year's. Where two years are listed under one month the contract is not known:
+    ``contract_id`` is null. An array that is not as long as the list of dates cannot be read by
     position: it becomes one row without a date, for the gate. Of several deliveries the last one
     that tells a series' date counts.
     """
@@ -44,24 +55,27 @@ def month_close(inputs: Inputs) -> DataFrame:
                 'n', _row_number, 'day', trim(BOTH '"' FROM trim(record))))), x -> x.day) AS days
           FROM {{delivered}} WHERE section = 'dates' GROUP BY _delivery_id
         ), series AS (
-          SELECT s.*, lower(trim(s.subject)) AS commodity_id, coalesce(d.days, array()) AS days,
+          SELECT s._delivery_id, s._row_number, s._interval, s._sequence,
+            lower(trim(s.subject)) AS commodity_id, coalesce(d.days, array()) AS days,
             try_cast(substring_index(s.section, '.', -1) AS INT) AS series_month,
             coalesce(from_json(s.record, 'close ARRAY<STRING>').close, array()) AS closes
           FROM {{delivered}} s LEFT JOIN days d ON d._delivery_id = s._delivery_id
           WHERE s.section LIKE 'series.%'
-        ), unfolded AS (
-          SELECT *, explode(if(size(closes) = size(days), arrays_zip(days, closes),
-              array(named_struct('days', CAST(NULL AS STRING), 'closes', CAST(NULL AS STRING)))
-            )) AS told
+        ), sized AS (
+          SELECT * EXCEPT (days, closes), size(closes) AS value_count, size(days) AS date_count,
+            if(size(closes) = size(days), arrays_zip(days, closes), array(named_struct(
+              'days', CAST(NULL AS STRING), 'closes', CAST(NULL AS STRING)))) AS pairs
           FROM series
+        ), unfolded AS (
+          SELECT * EXCEPT (pairs), explode(pairs) AS told FROM sized
         ), dated AS (
           SELECT _delivery_id, _row_number, commodity_id, series_month, told.days AS trade_date,
-            told.closes AS close_price, size(closes) AS value_count, size(days) AS date_count,
+            told.closes AS close_price, value_count, date_count,
             try_cast(told.days AS DATE) AS day,
             rank() OVER (PARTITION BY commodity_id, series_month, told.days
                          ORDER BY _interval DESC, _sequence DESC) AS place
           FROM unfolded
-          WHERE told.closes IS NOT NULL OR size(closes) <> size(days)
+          WHERE told.closes IS NOT NULL OR value_count <> date_count
         ), ended AS (
           SELECT d.*, CASE
               WHEN d.commodity_id IN ({_codes(MONTH_BEFORE)})
@@ -74,7 +88,7 @@ def month_close(inputs: Inputs) -> DataFrame:
           WHERE d.place = 1
         )
         SELECT *, lpad(series_month, 2, '0') AS mm,
-          CAST(year(day) + CAST(over AS INT) AS STRING) AS yyyy
+          if({TWO_LISTED}, NULL, CAST(year(day) + CAST(over AS INT) AS STRING)) AS yyyy
         FROM ended
         """,
         delivered=inputs.read("bronze.month_close"),

@@ -47,20 +47,10 @@ def quote_daily(inputs: Inputs) -> DataFrame:
     taken from a vendor's list, if there is one; ``data_source`` says so.
     """
     official = _official(inputs)
-    return inputs.spark.sql(
-        """
-        SELECT * FROM {official}
-        UNION ALL BY NAME
-        SELECT l.trade_date, l.contract_id, l.exchange, l.commodity_id, l.delivery_month,
-          l.close_price, l.settlement_price, l.volume_lots, l.open_interest_lots,
-          l.counting_basis, 'VENDOR_LISTING' AS data_source, l._delivery_id, l._row_number,
-          l._unparsed
-        FROM {listing} l LEFT ANTI JOIN {official} o
-          ON o.trade_date = l.trade_date AND o.contract_id = l.contract_id
-        """,
-        official=official,
-        listing=inputs.read("silver.quote_listing"),
-    ).select(*[column.name for column in inputs.contract.columns])
+    listed = inputs.read("silver.quote_listing").selectExpr("*", "'VENDOR_LISTING' AS data_source")
+    others = listed.join(official, ["trade_date", "contract_id"], "left_anti")
+    columns = [column.name for column in inputs.contract.columns]
+    return official.unionByName(others, allowMissingColumns=True).select(*columns)
 
 
 def _official(inputs: Inputs) -> DataFrame:

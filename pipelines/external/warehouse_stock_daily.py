@@ -35,7 +35,9 @@ def warehouse_stock_daily(inputs: Inputs) -> DataFrame:
     """
     rows = records(inputs, "bronze.warehouse_stock_daily", SECTIONS, FIELDS)
     rows = rows.where("NOT coalesce(ROWSTATUS IN ('1', '2'), false)").selectExpr(
-        "*", f"{_commodity_sql()} AS commodity", f"{_coded('WGHTUNIT', UNITS, 'WGHTUNIT')} AS unit_"
+        "*",
+        f"{commodity_of_list_sql()} AS commodity",
+        f"{_coded('WGHTUNIT', UNITS, 'WGHTUNIT')} AS unit_",
     )
     stock = "try_cast(WRTWGHTS AS DECIMAL(24,4))"
     return typed(
@@ -55,7 +57,7 @@ def warehouse_stock_daily(inputs: Inputs) -> DataFrame:
     )
 
 
-def _commodity_sql() -> str:
+def commodity_of_list_sql() -> str:
     """The code, or what the Chinese name (less 'factory store' and 'warehouse') stands for."""
     name = f"regexp_replace({chinese_sql('VARNAME')}, '[(（]?(厂库|仓库)[)）]?$', '')"
     return f"coalesce(nullif({commodity_sql('VARID')}, ''), {_coded(name, COMMODITIES, 'NULL')})"
