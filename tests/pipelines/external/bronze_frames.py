@@ -14,6 +14,8 @@ from pipelines.engine.job import Inputs, job_of
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+    from contracts.model import Contract
+
 RECEIVED = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 
 
@@ -45,11 +47,17 @@ def built(
         catalogue,
         TradingCalendar.default(),
         declared.inputs,
-        lambda _: frame,
+        lambda read: frame if read.product == source else _nothing(spark, catalogue[read.product]),
     )
     result = job(inputs)
     assert result.columns == [c.name for c in catalogue[declared.product].columns]
     return [row.asDict() for row in result.collect()]
+
+
+def _nothing(spark: SparkSession, contract: Contract) -> DataFrame:
+    """An input that is not there."""
+    nulls = ", ".join(f"CAST(NULL AS {c.type}) AS `{c.name}`" for c in contract.columns)
+    return spark.sql(f"SELECT {nulls} WHERE false")
 
 
 def documents(section: str, *records: dict[str, Any]) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def world() -> World:
             legs | {"event_type": kind} for kind in ("NEW", "NEW", "NEW", "REJECT", "FILL")
         ],
         "silver.member_fund": [money],
-        "silver.quote_daily": [deepcopy(MARKET)],
+        "silver.quote_daily": [deepcopy(MARKET) | {"data_source": "EXCHANGE_QUOTE"}],
         "silver.member_rank_daily": [
             legs | {"rank_kind": "VOLUME", "rank": 1, "member_id": "0001", "lots": 6},
             legs | {"rank_kind": "LONG", "rank": 1, "member_id": "0001", "lots": 2},

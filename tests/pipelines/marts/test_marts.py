@@ -39,7 +39,7 @@ SETTLEMENT = {
 }  # fmt: skip
 QUOTE = {
     "trade_date": DAY, "exchange": "SHFE", "commodity_id": "cu", "settlement_price": 103,
-    "volume_lots": 4, "turnover": 2060, "open_interest_lots": 9,
+    "volume_lots": 4, "turnover": 2060, "open_interest_lots": 9, "data_source": "EXCHANGE_QUOTE",
 }  # fmt: skip
 
 
