@@ -1,5 +1,5 @@
 """
-### marts: market_daily, client_day, member_day
+### marts: market_daily, client_day, member_day, tick_quality
 
 **Purpose.** Builds the gold tables that analysts read, reconciled with the exchange's public files.
 

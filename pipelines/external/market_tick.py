@@ -111,6 +111,11 @@ def market_tick(inputs: Inputs) -> DataFrame:
     Counts and turnover are one-sided at every date. Files without dates (a manifest says theirs)
     or without a trade date get their times checked against the interval.
     """
+    return delivered_ticks(inputs)
+
+
+def delivered_ticks(inputs: Inputs) -> DataFrame:
+    """Every delivered snapshot of the wanted intervals in the columns of ``silver.market_tick``."""
     calendar_day = _calendar_day(inputs)
     return delivered_rows(
         inputs,

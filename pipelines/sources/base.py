@@ -65,7 +65,7 @@ class Limits:
     """The ratio is judged only above this many unpacked bytes: small texts compress well."""
     document: int = 32_000_000
     """Bytes of one JSON document, which has to fit in memory."""
-    values: int = 1_000_000
+    values: int = 500_000
     """Values in one JSON document: each costs some hundred bytes of memory, however short."""
 
     def check(self, file: str, packed: int, unpacked: int) -> None:

@@ -169,4 +169,4 @@ def _report_date(lines: list[_Line]) -> str:
 
 
 def _span(text: str | None) -> int:
-    return int(text) if text and text.isdigit() and 0 < int(text) < 10_000 else 1
+    return int(text) if text and re.fullmatch("[1-9][0-9]{0,3}", text) else 1

@@ -19,13 +19,18 @@ BATCH_BYTES = 256_000_000
 """Text of one batch at most, before it is made: a long value repeated by reference costs nothing
 in the file."""
 FOOTER_LIMIT = 50_000_000
+FOOTER = "in the footer, at the file's end"
 _DAMAGED = (pa.ArrowException, OSError, ValueError, OverflowError)
 
 
 def probe(path: Path, name: str, form: Format, contract: Contract) -> tuple[str, ...]:
     """How the file's columns differ from the format's; empty when they agree."""
     with _open(path, name) as file:
-        return differences(file.schema_arrow.names, delivered_columns(form, contract))
+        try:
+            names = file.schema_arrow.names
+        except _DAMAGED as error:
+            raise _malformed(name, error, FOOTER) from None
+    return differences(names, delivered_columns(form, contract))
 
 
 def batches(
@@ -40,6 +45,7 @@ def batches(
     with _open(path, name) as file:
         try:
             for batch in file.iter_batches(batch_size=BATCH):
+                batch.validate(full=True)  # bytes that are no text, references out of bounds
                 unpacked += _text_bytes(batch, name)
                 limits.check(name, packed, unpacked)
                 columns = {n: _text(batch.column(n)) for n in batch.schema.names}
@@ -76,7 +82,7 @@ def _open(path: Path, name: str) -> pq.ParquetFile:
             thrift_container_size_limit=1_000_000,
         )
     except _DAMAGED as error:
-        raise _malformed(name, error, "in the footer, at the file's end") from None
+        raise _malformed(name, error, FOOTER) from None
 
 
 def _malformed(name: str, error: Exception, where: str) -> MalformedFileError:

@@ -119,7 +119,7 @@ def monsters() -> list[Specimen]:
     many = b",".join(b'"k%d":0' % i for i in range(250_000))
     bodies: list[tuple[str, bytes]] = [
         (KX, b'{"o_curinstrument":[' + b"0," * 250_000 + b"0]}"),
-        (KX, b'{"o_curinstrument":[' + b"0," * 1_100_000 + b"0]}"),
+        (KX, b'{"o_curinstrument":[' + b"0," * 600_000 + b"0]}"),
         (KX, b"{" + many + b',"o_curinstrument":[]}'),
         (KX, b'{"o_curinstrument":' + b"[" * 3_000_000),
         (KX, b'{"o_curinstrument":[' + b'{"a":' * 900_000),
@@ -142,7 +142,7 @@ def large_monsters() -> list[Specimen]:
     columns = quoted().data.split(b"\n", 1)[0] + b"\n"
     record = b'{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"1","OPENINTEREST":2,'
     record += b'"SETTLEMENTPRICE":3}'
-    many = b",".join(b'"k%d":0' % i for i in range(990_000))
+    many = b",".join(b'"k%d":0' % i for i in range(490_000))
     head = b'{"o_curinstrument":[' + b",".join([record] * 9_000) + b"],"
     keys = NEWS_KEYS[:-1] + b',"body":"' + b"x" * 15_000_000 + b'"}\n'
     bodies: list[tuple[str, bytes]] = [
@@ -153,7 +153,7 @@ def large_monsters() -> list[Specimen]:
         (KX, b" " * 300_000_000),
         (KX, b"{" + many + b',"o_curinstrument":[]}'),
         (KX, b'{"o_curinstrument":[{' + many + b"}]}"),
-        (LIST, b"[" + b"1," * 990_000 + b"1]"),
+        (LIST, b"[" + b"1," * 490_000 + b"1]"),
         (NEWS, keys * 12),
         (NEWS, b"z" * 90_000_000),
         (f"{LOGIN}.csv", columns + b"\r" * 60_000_000),
