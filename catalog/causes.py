@@ -19,8 +19,10 @@ from pipelines.engine.pins import ABSENT, counting, together
 from pipelines.engine.rows import DecisionRow, IntervalRow, Pin
 from pipelines.engine.state import ALL, State, holds
 
-Kind = Literal["delivery", "decision", "job", "contract", "unrecorded"]
-ORDER: tuple[Kind, ...] = ("delivery", "decision", "job", "contract", "unrecorded")
+Kind = Literal["delivery", "decision", "job", "contract", "retention", "unrecorded"]
+ORDER: tuple[Kind, ...] = (
+    "delivery", "decision", "job", "contract", "retention", "unrecorded",
+)  # fmt: skip
 DEEPEST = 12
 """Products in a row that a cause is followed through; the graph of products is shallower."""
 T = TypeVar("T")
@@ -49,6 +51,7 @@ class Causes:
     ledgers: Ledgers
     mended: Sequence[IntervalRow] = ()
     _batches: dict[str, dict[tuple[str, str], list[IntervalRow]]] = field(default_factory=dict)
+    _expired: set[tuple[str, str]] = field(default_factory=set)
     _deliveries: dict[str, list[Delivery]] = field(default_factory=dict)
     _decisions: list[DecisionRow] | None = None
     _known: dict[tuple[str, str, int, int], tuple[Cause, ...]] = field(default_factory=dict)
@@ -59,7 +62,9 @@ class Causes:
         if key not in self._known:
             before, after = self._at(product, interval, old), self._at(product, interval, new)
             found: set[Cause] = set()
-            if before is not None and after is not None:
+            if (product, interval) in self._expired:
+                found.add(Cause("retention", product, interval, "past its retention"))
+            elif before is not None and after is not None:
                 self._compare(before, after, found, set(), 0)
             unknown = Cause("unrecorded", product, interval, "nothing recorded differs")
             self._known[key] = tuple(sorted(found or {unknown}, key=_order))
@@ -77,6 +82,8 @@ class Causes:
             grouped: dict[tuple[str, str], list[IntervalRow]] = {}
             mended = [r for r in self.mended if period_of(r.interval) == period]
             for row in (*self.ledgers.read(INTERVAL, periods=[period]), *mended):
+                if row.state == "expired":
+                    self._expired.add((row.product, row.interval))
                 if row.readable:
                     grouped.setdefault((row.product, row.interval), []).append(row)
             self._batches[period] = grouped

@@ -221,7 +221,10 @@ def _causes(changes: Iterable[Change]) -> MetaTable:
         MetaColumn("change_id", "VARCHAR", "change id", "变更编号"),
         MetaColumn("position", "INTEGER", "position, from 1", "序号"),
         MetaColumn(
-            "kind", "VARCHAR", "delivery, decision, job, contract or unrecorded", "原因类别"
+            "kind",
+            "VARCHAR",
+            "delivery, decision, job, contract, retention or unrecorded",
+            "原因类别",
         ),
         MetaColumn("product", "VARCHAR", "product it happened to", "发生于哪个数据产品"),
         MetaColumn("interval", "VARCHAR", "interval it happened to", "发生于哪个区间"),

@@ -83,14 +83,17 @@ def interval_states(
     products have (or that came since, on a live lake) and this one lacks past its due time,
     ``no_trading_day`` for the days between. ``now`` is zone-aware.
     """
-    own = {(r.product, r.interval): r for r in recorded if r.product in contracts}
+    rows = {(r.product, r.interval): r for r in recorded if r.product in contracts}
+    # What is past its retention is not there any more, and not missing either.
+    gone = {key for key, r in rows.items() if r.state == "expired"}
+    own = {key: r for key, r in rows.items() if key not in gone}
     days = _expected_days({i for _, i in own if i != ALL}, calendar, now)
     listed: dict[tuple[str, str], IntervalState] = {}
     for product, contract in contracts.items():
         mine = {i: r for (p, i), r in own.items() if p == product}
         first = min((i for i in mine if i != ALL), default=None)
         wanted = set(mine) | {d.isoformat() for d in days if first and d.isoformat() >= first}
-        for interval in sorted(wanted):
+        for interval in sorted(wanted - {i for p, i in gone if p == product}):
             state = _own_state(contract, interval, mine.get(interval), calendar, now)
             if state is not None:
                 listed[product, interval] = state

@@ -11,17 +11,22 @@ if TYPE_CHECKING:
 
 
 def open_lake() -> Lake:
-    """Settings, contracts, graph and ledgers; raises SettingsError, GraphError."""
+    """Settings, contracts, graph and ledgers; raises SettingsError, LakeFormatError, GraphError."""
+    from pipelines.engine.lake_format import check_format
     from pipelines.engine.run import open_lake as opened
     from pipelines.engine.settings import load_settings
 
-    return opened(load_settings())
+    settings = load_settings()
+    check_format(settings.home)
+    return opened(settings)
 
 
 def open_catalogue() -> tuple[Settings, Catalogue]:
     """Settings and contracts only, for commands that don't need the graph."""
     from contracts.catalogue import load_catalogue
+    from pipelines.engine.lake_format import check_format
     from pipelines.engine.settings import load_settings
 
     settings = load_settings()
+    check_format(settings.home)
     return settings, load_catalogue(settings.contracts_dir)

@@ -1,4 +1,4 @@
-"""Commands for the operator: demo, demo-real, up, down, doctor, maintain, backup, restore."""
+"""Commands for the operator: demo, up, down, doctor, maintain, backup, restore, upgrade."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (demo, up, down, doctor, maintain, backup, backups, restore):
+    for command in (demo, up, down, doctor, maintain, backup, backups, restore, upgrade):
         app.command()(command)
     app.command("demo-real")(demo_real)
 
@@ -62,14 +62,16 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is needed only.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Merge small files, remove what no version needs; the rows of every table stay. No JVM."""
+    """Remove what is past its retention and what no version needs, merge small files. No JVM."""
     from dataclasses import asdict
 
     from exlake.orchestration.flows import maintain_tables
 
     found = maintain_tables([product] if product else None, dry_run=dry_run)
-    columns = ("table", "compact", "small_files", "expired", "orphans", "bytes")
-    rows = [asdict(c) | {"compact": len(c.compact)} for c in found if not c.idle]
+    columns = ("table", "retired", "on_hold", "compact", "small_files", "expired", "orphans",
+               "bytes")  # fmt: skip
+    counted = ("retired", "on_hold", "compact")
+    rows = [asdict(c) | {n: len(getattr(c, n)) for n in counted} for c in found if not c.idle]
     title = "Maintenance needed" if dry_run else "Maintenance done"
     listing(rows, columns, title=title, as_json=as_json, empty="No table needs anything.")
 
@@ -112,6 +114,17 @@ def restore(
     from pipelines.engine.backup import restore as make
 
     _listed([make(folder, home)], f"Restored to {home}", as_json)
+
+
+def upgrade() -> None:
+    """Bring a lake that an earlier program made to this program's format. Back it up first."""
+    from pipelines.engine.lake_format import upgrade as bring_up
+    from pipelines.engine.settings import load_settings
+
+    settings = load_settings()
+    before, after = bring_up(settings, lambda number: typer.echo(f"format {number} done"))
+    done = f"has format {after}" if before == after else f"went from format {before} to {after}"
+    typer.echo(f"{settings.home} {done}")
 
 
 def _listed(found: Sequence[Backup], title: str, as_json: bool) -> None:

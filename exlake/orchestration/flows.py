@@ -320,22 +320,30 @@ def judge_product(
 
 
 def maintain_tables(products: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Care]:
-    """Compact, vacuum and sweep the tables of some products (None: all); what was done, or with
-    ``dry_run`` what is needed. Raises UnknownProductError, LockHeldError (transient)."""
-    from exlake.lake import open_catalogue
-    from pipelines.engine.maintenance import maintain, plan_care
+    """Retire, compact, vacuum and sweep the tables of some products (None: all).
 
-    settings, catalogue = open_catalogue()
+    What was done, or with ``dry_run`` what is needed. Raises UnknownProductError, LockHeldError
+    (transient).
+    """
+    from exlake.lake import open_lake
+    from pipelines.engine.maintenance import maintain, plan_care
+    from pipelines.engine.retention import Retention
+
+    lake = open_lake()
+    settings, catalogue = lake.settings, lake.catalogue
     named = [c.product for c in catalogue.contracts.values()] if products is None else products
     chosen = [catalogue[product].product for product in named]
+    today = exchange_now().date()
+    retention = Retention(catalogue.contracts, lake.graph, lake.state(), today)
     if dry_run:
-        return plan_care(settings, chosen)
+        return plan_care(settings, chosen, retention)
 
     def say(care: Care) -> None:
-        log.info("%s: %d intervals merged, %d expired and %d orphaned files removed",
-                 care.table, len(care.compact), care.expired, care.orphans)  # fmt: skip
+        log.info("%s: %d intervals past their retention removed, %d intervals merged, %d expired "
+                 "and %d orphaned files removed", care.table, len(care.retired),
+                 len(care.compact), care.expired, care.orphans)  # fmt: skip
 
-    return maintain(settings, chosen, say)
+    return maintain(settings, chosen, say, retention)
 
 
 def watch(now: datetime | None = None) -> list[dict[str, Any]]:

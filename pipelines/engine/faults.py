@@ -28,7 +28,9 @@ LINEAGE_POINTS = ("lineage-emitted", "lineage-noted")
 PUBLISHING_POINTS = (
     "draft-written", "file-published", "publication-noted", "edition-kept", "edition-removed",
 )  # fmt: skip
+RETENTION_POINTS = ("retention-recorded", "retention-deleted")
 MAINTENANCE_POINTS = ("compacted", "vacuumed", "orphan-removed")
+FORMAT_POINTS = ("format-step", "format-noted")
 BACKUP_POINTS = ("backup-copied", "restore-copied")
 MESSAGE_POINTS = ("messages-queued", "message-sent")
 

@@ -25,6 +25,7 @@ from deltalake import DeltaTable, PostCommitHookProperties, WriterProperties, wr
 
 from pipelines.engine.delivery import Delivery
 from pipelines.engine.faults import reach
+from pipelines.engine.lake_format import newest, note_format
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.rows import (
     AlertRow,
@@ -171,6 +172,8 @@ class Ledgers:
             raise ValueError(f"{len(rows)} rows are too many for one append to {ledger.name}")
         first = following * ROWS_PER_VERSION
         numbered = [replace(r, **{ledger.sequence: first + i}) for i, r in enumerate(rows)]
+        if not self.ops.exists():  # the very first thing that a lake keeps
+            note_format(self.ops.parent, newest())
         if table is None:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_deltalake(

@@ -1,7 +1,8 @@
-"""Maintenance: fewer files and no waste; the rows of a table stay as they are.
+"""Maintenance: fewer files and no waste; rows stay as they are while their contract keeps them.
 
-Three kinds of work, each done under the table's own lock, so that no batch is held meanwhile:
+Four kinds of work, each done under the table's own lock, so that no batch is held meanwhile:
 
+- *retire*: intervals past their retention go, unless a legal hold keeps them (``retention``);
 - *compact*: an interval of many small files gets fewer, larger ones (a version without a change);
 - *vacuum*: files of replaced versions go when they are older than ``retention_hours``. Queries of
   older versions (``exlake trace``, time travel) end there;
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -24,6 +25,7 @@ from pipelines.engine.faults import reach
 from pipelines.engine.ledgers import Ledgers
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.quarantine import quarantine_path
+from pipelines.engine.retention import Expiry, Retention, expire, plan_expiry
 from pipelines.engine.tables import exists, table_path
 
 if TYPE_CHECKING:
@@ -53,19 +55,28 @@ class Care:
     """Files that no version names."""
     bytes: int
     """What the expired and orphaned files take."""
+    retired: tuple[str, ...] = ()
+    """Intervals past their retention."""
+    on_hold: tuple[str, ...] = ()
+    """Intervals past their retention that a legal hold keeps."""
 
     @property
     def idle(self) -> bool:
         """True when there is nothing to do."""
-        return not (self.compact or self.expired or self.orphans)
+        return not (self.compact or self.expired or self.orphans or self.retired)
 
 
-def plan_care(settings: Settings, products: Iterable[str]) -> list[Care]:
+def plan_care(
+    settings: Settings, products: Iterable[str], retention: Retention | None = None
+) -> list[Care]:
     """What each table of these products needs; changes nothing. Tables not there are left out."""
     found = []
-    for table, _, path in _tables(settings, products):
+    for table, product, path in _tables(settings, products):
         small, expired, orphans = _survey(path, settings.retention_hours)
-        found.append(_care(table, small, expired, orphans))
+        care = _care(table, small, expired, orphans)
+        if retention is not None and table == product:
+            care = _aged(care, plan_expiry(settings.home, retention, product))
+        found.append(care)
     return found
 
 
@@ -73,18 +84,25 @@ def maintain(
     settings: Settings,
     products: Iterable[str],
     on_progress: Callable[[Care], None] = lambda care: None,
+    retention: Retention | None = None,
 ) -> list[Care]:
     """Do what ``plan_care`` names, table by table, and compact the ledgers; what was done.
+
+    Nothing is removed for its age without ``retention``.
 
     Safe to kill at any point and to repeat. Raises LockHeldError when a table's writer does not
     end within ``lock_wait_seconds``; the tables before it are done.
     """
     done = []
     wait = settings.lock_wait_seconds
+    ledgers = Ledgers(settings.ops, settings.locks, wait)
     for table, product, path in _tables(settings, products):
         with locked(lock_path(settings.locks, product), wait_seconds=wait):
+            age = None
+            if retention is not None and table == product:
+                age = expire(settings.home, ledgers, retention, product)
             small, expired, orphans = _survey(path, settings.retention_hours)
-            care = _care(table, small, expired, orphans)
+            care = _aged(_care(table, small, expired, orphans), age)
             if small:
                 _compact(path, small)
                 reach("compacted")
@@ -99,8 +117,14 @@ def maintain(
         if not care.idle:
             done.append(care)
             on_progress(care)
-    Ledgers(settings.ops, settings.locks, wait).compact()
+    ledgers.compact()
     return done
+
+
+def _aged(care: Care, expiry: Expiry | None) -> Care:
+    if expiry is None:
+        return care
+    return replace(care, retired=expiry.gone, on_hold=expiry.held)
 
 
 def _tables(settings: Settings, products: Iterable[str]) -> Iterator[tuple[str, str, Path]]:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
 
-IntervalState = Literal["published", "quarantine", "blocked", "failed", "held", "flagged"]
+IntervalState = Literal[
+    "published", "quarantine", "blocked", "failed", "held", "flagged", "expired"
+]
 """published; published with quarantine; blocked by the gate; the attempt broke (an error, no
-verdict); held by a blocked input; published but failed a judgement with newer rules."""
+verdict); held by a blocked input; published but failed a judgement with newer rules; removed
+because its retention is over."""
 
 READABLE: frozenset[str] = frozenset({"published", "quarantine", "flagged"})
 """States in which what readers see is what the row describes."""

@@ -191,6 +191,8 @@ class _Planner:
             if r.rule_id in self._rules_at(interval)
         ]
         record = self.state.record(self.product, interval)
+        if self._expired(interval, (*inputs, *rules)):
+            return None
         # An optional input need not be there; one that is there and blocked holds all the same.
         # A rule that can do without its input is declared not due instead.
         holding = (*inputs, *(s for s in rules if s.required or s.read.how == "previous"))
@@ -225,6 +227,15 @@ class _Planner:
         ):
             return interval
         return _restated(record, planned)
+
+    def _expired(self, interval: str, slots: tuple[Slot, ...]) -> bool:
+        """True when the interval, or something it was made from, is past its retention.
+
+        It stays as it is: what is left of its inputs would not be the whole of them.
+        """
+        sources = [(p.product, p.at) for slot in slots for p in slot.pins]
+        records = (self.state.record(*key) for key in ((self.product, interval), *sources))
+        return any(r is not None and r.latest.state == "expired" for r in records)
 
     def _planned(self, interval: str, inputs: list[Slot], rules: list[Slot]) -> Planned:
         missing = [

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     "simulate", "land", "plan", "run", "backfill", "judge", "status", "history", "hash", "waive",
     "quarantine", "decisions", "contracts", "new", "publish", "sql", "doctor", "demo", "demo-real",
-    "up", "down", "explain", "trace", "publications", "changes", "open", "exports",
+    "up", "down", "explain", "trace", "publications", "changes", "open", "exports", "upgrade",
 )  # fmt: skip
 
 
