@@ -6,12 +6,8 @@ itself: nothing is held that the next plan does not find blocked again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
 
-from pipelines.engine.calendar import TradingCalendar
-from pipelines.engine.graph import Node
 from pipelines.engine.plan import ProductPlan
 from pipelines.engine.rows import IntervalRow
 from pipelines.engine.state import State
@@ -73,29 +69,3 @@ class Known:
         product, _, interval = (row.waiting_on or "").partition(" ")
         cause = state.record(product, interval)
         return cause is not None and cause.latest.state in HOLDING
-
-
-def held_within(
-    node: Node, calendar: TradingCalendar, blocked: Iterable[str], batch: Iterable[str]
-) -> dict[str, str]:
-    """Intervals of a batch that must not be published because one before them is blocked.
-
-    A product (or a rule of it) that reads its own previous intervals judged them as built in
-    the same batch; when such a one is blocked, what was judged against it is held. Returns
-    interval -> the blocked interval it waits on.
-    """
-    own = [r.n for r in node.reads if r.how == "previous" and r.product == node.product]
-    waiting: dict[str, str] = {}
-    if not own:
-        return waiting
-    stopped = {i: i for i in blocked}
-    for interval in sorted(batch):
-        if interval in stopped:
-            continue
-        day = date.fromisoformat(interval)
-        for back in range(1, max(own) + 1):
-            before = calendar.previous(day, back).isoformat()
-            if before in stopped:
-                stopped[interval] = waiting[interval] = stopped[before]
-                break
-    return waiting

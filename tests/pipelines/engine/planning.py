@@ -7,16 +7,16 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 from contracts.model import Column, Contract, Read, Rule
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery, Mode, delivery_id
 from pipelines.engine.graph import Graph, build_graph
-from pipelines.engine.holding import held_within
 from pipelines.engine.job import Job, as_of, history, previous, same
-from pipelines.engine.plan import Planned, ProductPlan, Request
+from pipelines.engine.plan import Planned, Request
 from pipelines.engine.rows import BEGINNING, DecisionRow, IntervalRow
-from pipelines.engine.staleness import plan_product
+from pipelines.engine.run import _Done, _Runner
 from pipelines.engine.state import State, by_interval
 
 NOW = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
@@ -134,6 +134,12 @@ def delivered(
     )
 
 
+def content_of(body: object, version: int, decisions: str) -> str:
+    """What a job makes of its inputs: a digest that differs when anything of them does."""
+    text = json.dumps([body, version, decisions])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 Verdict = Callable[[str, str, str], str]
 """(product, interval, content) -> published, quarantine or blocked."""
 
@@ -158,11 +164,14 @@ class World:
         return state.with_rows(self.rows)
 
     def request(
-        self, dates: tuple[date, date] | None = None, products: Iterable[str] | None = None
+        self,
+        dates: tuple[date, date] | None = None,
+        products: Iterable[str] | None = None,
+        force: bool = False,
     ) -> Request:
         """Ask for products and dates."""
         chosen = None if products is None else frozenset(products)
-        return Request(self.graph, CALENDAR, dates=dates, products=chosen)
+        return Request(self.graph, CALENDAR, dates=dates, products=chosen, force=force)
 
     def deliver(self, dataset: str, interval: str, content: str, **how: object) -> None:
         """Land the next delivery of an interval."""
@@ -172,23 +181,21 @@ class World:
         )
 
     def run(
-        self, dates: tuple[date, date] | None = None, products: Iterable[str] | None = None
+        self,
+        dates: tuple[date, date] | None = None,
+        products: Iterable[str] | None = None,
+        force: bool = False,
     ) -> list[tuple[str, str]]:
-        """Carry everything out; returns what was built, in order."""
-        request = self.request(dates, products)
+        """Carry everything out as a run does; returns what was built, in order."""
         first = len(self.built)
-        done: list[ProductPlan] = []
-        for product in self.graph.built:
-            if not request.wants(product):
-                continue
-            for _ in range(100):
-                stage = plan_product(product, request, self.state, done)
-                self._carry_out(stage)
-                if stage.idle:
-                    break
-            else:
-                raise AssertionError(f"{product} never becomes idle")
-            done.append(stage)
+        runner = Runner(self, self.request(dates, products, force))
+        state = self.state
+        for level in runner._levels():
+            for turn in [runner._turn(product, state) for product in level]:
+                state = state.with_rows(turn.rows)
+                self.rows += turn.rows
+                assert turn.last is not None
+                runner.done.append(turn.last)
         return self.built[first:]
 
     def content(self) -> dict[tuple[str, str], str | None]:
@@ -200,45 +207,30 @@ class World:
             if r.published
         }
 
-    def _carry_out(self, stage: ProductPlan) -> None:
-        self.batches += 1
-        product, node = stage.product, self.graph.nodes[stage.product]
-        rows = {p.interval: self._built(product, p) for p in stage.will_run}
-        stopped = [i for i, r in rows.items() if r.state == "blocked"]
-        for interval, root in held_within(node, CALENDAR, stopped, rows).items():
-            rows[interval] = self._held(product, interval, f"{product} {root}")
-        self.rows += self._settled(product, rows)
-        self.built += [(product, i) for i, r in rows.items() if r.state != "held"]
-        for planned in stage.judge_again:
-            record = self.state.record(product, planned.interval)
-            assert record
-            assert record.published
-            self.judged.append((product, planned.interval))
-            self.rows.append(
-                replace(
-                    record.published,
-                    rule_inputs=planned.rule_inputs,
-                    rules_fingerprint=planned.rules_fingerprint,
-                )
-            )
-        for held in stage.held:
-            if not held.recorded:
-                self.rows.append(self._held(product, held.interval, held.waiting_on))
-        for again in stage.restated:
-            record = self.state.record(product, again.interval)
-            assert record
-            last = record.attempt
-            assert last
-            self.rows.append(
-                replace(last, partial=again.partial, incomplete_because=again.incomplete_because)
-            )
+    def judge(self, product: str, planned: Planned, state: State) -> IntervalRow:
+        """The row of a stored interval after another judgement."""
+        record = state.record(product, planned.interval)
+        assert record
+        assert record.published
+        self.judged.append((product, planned.interval))
+        return replace(
+            record.published,
+            rule_inputs=planned.rule_inputs,
+            rules_fingerprint=planned.rules_fingerprint,
+        )
+
+    def build(self, product: str, planned: Planned) -> IntervalRow:
+        """The row of an interval that is built."""
+        row = self._built(product, planned)
+        self.built.append((product, planned.interval))
+        return row
 
     def _built(self, product: str, planned: Planned) -> IntervalRow:
         node = self.graph.nodes[product]
         assert node.job
         # A token of a dimension names a batch; content follows the deliveries behind it alone.
         body = [[p.product, p.at, p.fingerprint] for p in planned.inputs if p.at != "as_of"]
-        content = hashlib.sha256(json.dumps([body, node.job.version]).encode()).hexdigest()[:12]
+        content = content_of(body, node.job.version, planned.decisions_fingerprint)
         state = self.verdict(product, planned.interval, content)
         return IntervalRow(
             product=product,
@@ -261,34 +253,27 @@ class World:
             changed_from=BEGINNING if node.contract.scd2 else None,
         )
 
-    def _settled(self, product: str, rows: dict[str, IntervalRow]) -> list[IntervalRow]:
-        """Rule inputs that lie in the same batch are recorded as they were judged: as built."""
-        built = {i: r.fingerprint for i, r in rows.items() if r.fingerprint}
-        return [
-            replace(
-                row,
-                rule_inputs=tuple(
-                    replace(p, fingerprint=built.get(p.at, p.fingerprint))
-                    if p.product == product
-                    else p
-                    for p in row.rule_inputs
-                ),
-            )
-            for row in rows.values()
-        ]
 
-    def _held(self, product: str, interval: str, root: str) -> IntervalRow:
-        return IntervalRow(
-            product=product,
-            interval=interval,
-            state="held",
-            run_id="r",
-            batch_id="",
-            job_version=0,
-            schema_fingerprint="",
-            contract_version="",
-            rules_fingerprint="",
-            decisions_fingerprint="",
-            committed_at=NOW,
-            waiting_on=root,
-        )
+class Runner(_Runner):
+    """A run of the engine whose batches are the world's: no Spark, no ledgers."""
+
+    def __init__(self, world: World, request: Request) -> None:
+        lake = SimpleNamespace(graph=world.graph)
+        super().__init__(
+            lake,  # type: ignore[arg-type]  # all that a turn looks at
+            request, "run", None, lambda event: None, lambda: NOW, lambda: False,
+        )  # fmt: skip
+        self.world = world
+
+    def _batch(
+        self,
+        product: str,
+        state: State,
+        batch: tuple[Planned, ...],
+        rebuild: bool,
+        turn: _Done,
+    ) -> tuple[list[IntervalRow], bool]:
+        self.world.batches += 1
+        if not rebuild:
+            return [self.world.judge(product, p, state) for p in batch], True
+        return [self.world.build(product, p) for p in batch], True
