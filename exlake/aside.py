@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +45,10 @@ def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[
 
 
 def counted(
-    lake: Lake, product: str | None, span: tuple[date, date] | None
+    lake: Lake, chosen: Sequence[str] | None, span: tuple[date, date] | None
 ) -> list[dict[str, Any]]:
     """Rows put aside per product, interval, state and rule; a row counts once for each rule."""
-    products = [product] if product else sorted(lake.catalogue.contracts)
+    products = sorted(set(chosen or lake.catalogue.contracts))
     found: Counter[tuple[str, str, str, str]] = Counter()
     for each in products:
         lake.catalogue[each]

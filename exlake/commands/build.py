@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from exlake.commands.look import Given, Product, show_plan
+from exlake.commands.look import Given, Products, show_plan
 from exlake.dates import Dates, optional_range, parse_day, parse_range
 from exlake.printing import AsJson, document, listing
 
@@ -139,7 +139,7 @@ def land(
 
 
 def run(
-    product: Product = None,
+    product: Products = None,
     dates: Dates = None,
     force: Annotated[bool, typer.Option("--force", help="Rebuild fresh intervals too.")] = False,
     as_json: AsJson = False,
@@ -149,7 +149,7 @@ def run(
 
     _report(
         run_products(
-            [product] if product else None,
+            product or None,
             optional_range(dates),
             force=force,
             on_progress=_quiet if as_json else _say,

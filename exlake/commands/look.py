@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 Product = Annotated[
     str | None, typer.Option("--product", metavar="P", help="One product, such as silver.trade.")
 ]
+Products = Annotated[
+    list[str] | None,
+    typer.Option("--product", metavar="P", help="A product, such as silver.trade; repeatable."),
+]
 Given = Annotated[str, typer.Argument(metavar="P", help="A product, such as silver.trade.")]
 GOOD = frozenset({"published", "with_quarantine", "no_trading_day"})
 SHOWN_ABOVE = 2
@@ -39,13 +43,12 @@ def register(app: typer.Typer) -> typer.Typer:
     return shelf
 
 
-def plan(product: Product = None, dates: Dates = None, as_json: AsJson = False) -> None:
+def plan(product: Products = None, dates: Dates = None, as_json: AsJson = False) -> None:
     """What will run, what may run, and why; writes nothing."""
     from exlake.lake import open_lake
 
     lake = open_lake()
-    products = [product] if product else None
-    found = lake.plan(lake.request(products=products, dates=optional_range(dates)))
+    found = lake.plan(lake.request(products=product or None, dates=optional_range(dates)))
     if as_json:
         document(found.to_json())
         return
@@ -89,7 +92,7 @@ def _plan_rows(stage: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def status(product: Product = None, dates: Dates = None, as_json: AsJson = False) -> None:
+def status(product: Products = None, dates: Dates = None, as_json: AsJson = False) -> None:
     """Per product and interval: state, rows, version, when, and how late. Exit 1 if any is bad."""
     from dataclasses import asdict
 
@@ -97,9 +100,7 @@ def status(product: Product = None, dates: Dates = None, as_json: AsJson = False
     from exlake.lake import open_catalogue
 
     settings, catalogue = open_catalogue()
-    found = states_of(
-        settings, catalogue, products=[product] if product else None, dates=optional_range(dates)
-    )
+    found = states_of(settings, catalogue, products=product or None, dates=optional_range(dates))
     because = [r.waiting_on or "; ".join(r.reasons) or r.inherited_from for r in found]
     rows = [asdict(r) | {"because": why} for r, why in zip(found, because, strict=True)]
     columns = ("product", "interval", "state", "rows_in", "accepted", "quarantined",
@@ -157,7 +158,7 @@ def hash_(
     listing(rows, columns, title=f"Portable hash of {product}", as_json=as_json)
 
 
-def quarantine_list(product: Product = None, dates: Dates = None, as_json: AsJson = False) -> None:
+def quarantine_list(product: Products = None, dates: Dates = None, as_json: AsJson = False) -> None:
     """How many rows are put aside, per product, interval and rule."""
     from exlake.aside import counted
     from exlake.lake import open_lake

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exlake.commands.look import Product
+from exlake.commands.look import Products
 from exlake.printing import AsJson, listing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def down() -> None:
 
 
 def maintain(
-    product: Product = None,
+    product: Products = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is needed only.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,7 +67,7 @@ def maintain(
 
     from exlake.orchestration.flows import maintain_tables
 
-    found = maintain_tables([product] if product else None, dry_run=dry_run)
+    found = maintain_tables(product or None, dry_run=dry_run)
     columns = ("table", "retired", "on_hold", "compact", "small_files", "expired", "orphans",
                "bytes")  # fmt: skip
     counted = ("retired", "on_hold", "compact")

@@ -137,6 +137,17 @@ def test_looking_never_starts_spark(exlake: Exlake, tmp_path: Path) -> None:
     assert not (tmp_path / "lake").exists(), "looking writes nothing"
 
 
+def test_several_products_may_be_named(exlake: Exlake) -> None:
+    """``--product`` given twice asks for both: none of them is dropped unseen."""
+    both = ("--product", "silver.trade", "--product", "silver.position")
+    answer = exlake("plan", *both, "--json")
+    found = {p["product"] for p in json.loads(answer.stdout)["products"]}
+    assert found == {"silver.trade", "silver.position"}
+    unknown = exlake("plan", "--product", "silver.trad", *both)
+    assert unknown.returncode == 3
+    assert "silver.trad" in unknown.stderr
+
+
 def test_land_tells_what_was_refused(exlake: Exlake, tmp_path: Path) -> None:
     """A damaged delivery is listed with its code, and the exit code says that there is one."""
     folder = tmp_path / "lake" / "inbox" / "trading" / "20260105"
