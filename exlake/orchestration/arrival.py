@@ -36,15 +36,22 @@ class DeliveryAwaitedError(TransientError):
 def land_flow(flow: str, trade_date: str) -> dict[str, Any]:
     """Land everything new from the flow's systems, corrections of earlier dates too.
 
-    Returns counts. Refused deliveries are recorded and shown by ``confirm``. Raises
-    DeliveryAwaitedError when nothing of the flow has ever been delivered for the date.
+    Returns counts. Refused deliveries are recorded and shown by ``confirm``. Raises the error of a
+    file that was busy (transient), when all others have landed, and DeliveryAwaitedError when
+    nothing of the flow has ever been delivered for the date.
     """
     from exlake.lake import open_catalogue
     from pipelines.sources.landing import land
 
     settings, catalogue = open_catalogue()
     systems = systems_of(catalogue, flow)
-    found = [d for system in systems for d in land(settings, catalogue, system)]
+    found: list[Delivery] = []
+    busy: list[TransientError] = []
+    for system in systems:
+        try:
+            found += land(settings, catalogue, system)
+        except TransientError as error:  # the others' files land all the same
+            busy.append(error)
     problems: tuple[ExlakeError, ...] = ()
     if settings.fetch:
         fetched, problems = _fetch(settings, catalogue, systems, trade_date)
@@ -52,6 +59,8 @@ def land_flow(flow: str, trade_date: str) -> dict[str, Any]:
     for delivery in found:
         rows = f"{delivery.rows:,} rows" if delivery.rows is not None else "rows unknown"
         log.info("%s %s: %s, %s", delivery.status, delivery.interval, delivery.file, rows)
+    if busy:
+        raise busy[0]
     if not landed_of(settings, catalogue, flow, trade_date):
         # An address that may answer later is a reason to wait, like a file that is not there.
         raise next(iter(problems), DeliveryAwaitedError(flow, trade_date, systems))

@@ -6,10 +6,11 @@ of them quotes a row's content, because a sentence may be read by people who may
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import ClassVar
 
-from contracts.errors import TerminalError
+from contracts.errors import TerminalError, TransientError
 
 
 class DeliveryError(TerminalError):
@@ -196,15 +197,31 @@ class UnknownFileError(DeliveryError):
         )
 
 
-class ChangedWhileReadError(DeliveryError):
+BUSY = frozenset({errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.ETXTBSY})
+"""What the system says of a file that somebody else is at work with; a full disk is no such."""
+
+
+class FileBusyError(TransientError):
+    """Raised when the system does not give a delivered file now: somebody is at work with it."""
+
+    code: ClassVar[str] = "delivery-busy"
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file = file
+        super().__init__(
+            f"{file} could not be read now ({reason}).",
+            next_step="land again; nothing of it was recorded.",
+        )
+
+
+class ChangedWhileReadError(TransientError):
     """Raised when a file changed between its checksum and its copy: it is still being written."""
 
-    code = "delivery-changing"
-    transient = True
+    code: ClassVar[str] = "delivery-changing"
 
     def __init__(self, file: str) -> None:
+        self.file = file
         super().__init__(
-            file,
-            "the file changed while it was copied.",
-            "land again when the sender has finished; nothing was recorded.",
+            f"{file} changed while it was copied.",
+            next_step="land again when the sender has finished; nothing was recorded.",
         )

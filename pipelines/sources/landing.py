@@ -25,7 +25,7 @@ from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.settings import Settings
 from pipelines.sources.base import Limits, Offer, Source
 from pipelines.sources.bronze import Landed, append, unrecorded, version_on_disk
-from pipelines.sources.errors import UnsafePathError
+from pipelines.sources.errors import BUSY, FileBusyError, UnsafePathError
 from pipelines.sources.file_drop import FileDrop
 from pipelines.sources.formats import Match, fingerprint
 from pipelines.sources.manifests import read_manifest
@@ -78,7 +78,8 @@ def land(
 
     ``from_path`` defaults to the inbox, ``interval`` keeps one date. Returns the deliveries
     recorded by this call, refused ones included; files seen before cost one ``stat``. Raises
-    UnknownSourceError, DropFolderError, LockHeldError; a bad file never raises.
+    UnknownSourceError, DropFolderError, LockHeldError; a bad file never raises. One that
+    is busy or still being written does (transient), when all others have landed.
     """
     contracts = contracts_of(catalogue, source)
     if from_path is not None and not from_path.exists():
@@ -108,7 +109,10 @@ def land_source(
         formats = fingerprint(catalogue.layer("bronze"))
         run = _Landing(settings, contracts, formats, source, now, run_id)
         offers = [o for o in source.offers(interval) if not run.seen.knows(o)]
-        return run.land(offers, interval, on_progress or (lambda *_: None))
+        landed = run.land(offers, interval, on_progress or (lambda *_: None))
+        if run.busy:
+            raise run.busy[0]
+        return landed
 
 
 class _Landing:
@@ -128,6 +132,8 @@ class _Landing:
         ledger = settings.ops / DELIVERY.name / "_delta_log"
         self.seen = Seen.load(settings.landing, formats, trusted=ledger.is_dir())
         self.recorded: list[Delivery] = []
+        self.busy: list[ExlakeError] = []
+        """What a later landing may read: told when everything else has landed."""
         self.known = Known()
         self.receiver = Receiver(
             source, settings.landing, Limits.of(settings), TradingCalendar.default(), now, run_id
@@ -175,8 +181,15 @@ class _Landing:
         try:
             result = self.receiver.receive(offer, candidates, self.known)
         except ExlakeError as error:
-            if not error.transient:
+            if error.transient:
+                self.busy.append(error)
+            else:
                 self._refuse(offer, candidates, error)
+            return None
+        except OSError as error:
+            if error.errno not in BUSY:
+                raise
+            self.busy.append(FileBusyError(offer.name, str(error.strerror)))
             return None
         if isinstance(result, Landed):
             self.known.add(result.delivery)
