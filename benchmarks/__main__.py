@@ -5,6 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for name in ("simulate", "spine", "sentiment", "pages", "publishing", "maintenance", "surveillance"):
+for name in (
+    "simulate",
+    "spine",
+    "sentiment",
+    "pages",
+    "publishing",
+    "maintenance",
+    "surveillance",
+):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
