@@ -7,6 +7,8 @@ in DuckDB inside the job (docs/adr/0071-small-arithmetic.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -297,32 +299,48 @@ def backs_frame(inputs: Inputs) -> DataFrame:
     return inputs.spark.sql(f"SELECT * FROM VALUES {', '.join(rows)} AS v(day, on_date, back)")
 
 
-def gather_dimension(inputs: Inputs, name: str, connection: DuckDBPyConnection) -> None:
-    """Make the table ``name``: a dimension's rows once per wanted date on which they are valid."""
+def dimension_frame(inputs: Inputs, name: str) -> DataFrame:
+    """A dimension's rows that are valid on any wanted date."""
     product, columns = DIMENSIONS[name]
-    rows = inputs.spark.sql(
+    return inputs.spark.sql(
         f"SELECT {columns}, valid_from, valid_to FROM {{rows}} "
         f"WHERE valid_from <= DATE'{max(inputs.intervals)}' "
         f"AND (valid_to IS NULL OR valid_to > DATE'{min(inputs.intervals)}')",
         rows=inputs.read(product),
     )
-    connection.register("gathered", rows.toArrow())
+
+
+def hand_over(
+    inputs: Inputs, connection: DuckDBPyConnection, frames: Mapping[str, DataFrame]
+) -> None:
+    """Let Spark collect small frames and give them to DuckDB under their names, dimensions once
+    per wanted date on which a row is valid.
+
+    They are asked for together: each is milliseconds of work, what takes time is planning it.
+    """
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        tables = dict(
+            zip(frames, pool.map(lambda frame: frame.toArrow(), frames.values()), strict=True)
+        )
     days = ", ".join(f"(DATE '{interval}')" for interval in inputs.intervals)
-    connection.execute(
-        f"CREATE TEMP TABLE {name} AS SELECT v.on_date, d.* FROM gathered d "
-        f"JOIN (VALUES {days}) v(on_date) "
-        "ON d.valid_from <= v.on_date AND (d.valid_to IS NULL OR d.valid_to > v.on_date)"
-    )
+    for name, rows in tables.items():
+        connection.register(f"rows_{name}" if name in DIMENSIONS else name, rows)
+        if name in DIMENSIONS:
+            connection.execute(
+                f"CREATE TEMP TABLE {name} AS SELECT v.on_date, d.* FROM rows_{name} d "
+                f"JOIN (VALUES {days}) v(on_date) "
+                "ON d.valid_from <= v.on_date AND (d.valid_to IS NULL OR d.valid_to > v.on_date)"
+            )
 
 
-def gather(inputs: Inputs, connection: DuckDBPyConnection) -> None:
-    """Let Spark read every input once and hand its rows to DuckDB, under the names above."""
-    connection.register("backs", backs_frame(inputs).toArrow())
-    for name in DIMENSIONS:
-        gather_dimension(inputs, name, connection)
+def gathered_frames(inputs: Inputs) -> dict[str, DataFrame]:
+    """Every input of the figures, summed by Spark to what DuckDB is given, under its names."""
+    frames = {"backs": backs_frame(inputs)}
+    frames |= {name: dimension_frame(inputs, name) for name in DIMENSIONS}
     for name, (product, how, sql) in GATHERED.items():
         read = inputs.read(product, "previous" if how == "previous" else "same")
-        connection.register(name, inputs.spark.sql(sql, rows=read).toArrow())
+        frames[name] = inputs.spark.sql(sql, rows=read)
+    return frames
 
 
 def figures_sql() -> str:

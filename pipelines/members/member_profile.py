@@ -9,7 +9,7 @@ import duckdb
 
 from contracts.tag_catalogue import Tag, load_tags
 from pipelines.engine.job import Inputs, as_of, job, same
-from pipelines.members.figures import frame_of, gather_dimension
+from pipelines.members.figures import dimension_frame, frame_of, hand_over
 from pipelines.members.public_ranking import KINDS, OWN, RANKED, RANKING
 from pipelines.members.tags import TAGS_DIGEST, check_released
 
@@ -96,10 +96,12 @@ def member_profile(inputs: Inputs) -> DataFrame:
         "own": ("gold.client_day", OWN),
         "ranking": ("silver.member_rank_daily", RANKING),
     }
+    frames = {
+        name: inputs.spark.sql(sql, rows=inputs.read(product))
+        for name, (product, sql) in gathered.items()
+    }
     with duckdb.connect(config={"threads": 1}) as connection:
-        gather_dimension(inputs, "member", connection)
-        for name, (product, sql) in gathered.items():
-            connection.register(name, inputs.spark.sql(sql, rows=inputs.read(product)).toArrow())
+        hand_over(inputs, connection, frames | {"member": dimension_frame(inputs, "member")})
         columns = ", ".join(f"CAST({c.name} AS {_duckdb(c.type)}) AS {c.name}"
                             for c in inputs.contract.columns)  # fmt: skip
         made = connection.execute(

@@ -8,7 +8,7 @@ import duckdb
 
 from contracts.tag_catalogue import load_tags
 from pipelines.engine.job import Inputs, as_of, job, previous, same
-from pipelines.members.figures import backs_frame, figures_sql, frame_of, gather
+from pipelines.members.figures import backs_frame, figures_sql, frame_of, gathered_frames, hand_over
 from pipelines.members.tags import PAST, TAGS_DIGEST, check_released, tag_rows
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ def member_tag(inputs: Inputs) -> DataFrame:
     check_released(catalogue, TAGS_DIGEST)
     past = inputs.spark.sql(PAST, earlier=inputs.read("gold.member_tag"), backs=backs_frame(inputs))
     with duckdb.connect(config={"threads": 1}) as connection:
-        gather(inputs, connection)
-        connection.register("sums", past.toArrow())
+        hand_over(inputs, connection, gathered_frames(inputs) | {"sums": past})
         connection.execute(f"CREATE TEMP TABLE figures AS {figures_sql()}")
         made = tag_rows(connection, catalogue)
     return frame_of(inputs, made)
