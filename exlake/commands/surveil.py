@@ -85,6 +85,9 @@ def explain(
     from exlake import surveil
 
     found = surveil.explain(alert)
+    if found["alert"] is not None:
+        table, in_all, rows = surveil.beside(found["alert"], surveil.SHOWN)
+        found |= {"beside_table": table, "beside_in_all": in_all, "beside": rows}
     if as_json:
         document(found)
         return
@@ -104,15 +107,21 @@ def explain(
     ):  # fmt: skip
         typer.echo(line)
     listing(found["exemptions"], ("exemption", "exempt_figure"), title="Left out", as_json=False)
-    acts = found["acts"]
-    names = [n for n in acts[0] if not n.startswith("_")] if acts else []
+    title = f"What the subject did ({len(found['acts'])} of {found['acts_in_all']})"
+    listing(found["acts"], _shown(found["acts"]), title=title, as_json=False)
+    beside, in_all = found["beside"], found["beside_in_all"]
+    title = f"Beside it, {found['beside_table']} ({len(beside)} of {in_all})"
+    listing(beside, _shown(beside), title=title, as_json=False)
+    _life(found)
+
+
+def _shown(acts: list[dict[str, Any]]) -> list[str]:
+    """The columns of orders, trades or positions that an officer reads."""
     keep = (
         "event_time", "trade_time", "order_id", "trade_id", "client_id", "side", "offset",
         "position_side", "hedge_flag", "order_type", "event_type", "price", "lots", "exempt",
     )  # fmt: skip
-    title = f"What the subject did ({len(acts)} of {found['acts_in_all']})"
-    listing(acts, [n for n in keep if n in names], title=title, as_json=False)
-    _life(found)
+    return [name for name in keep if acts and name in acts[0]]
 
 
 def _life(found: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ read; over an Arrow table they are part of the plan.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,3 +34,11 @@ def local_frame(spark: SparkSession, rows: Iterable[tuple[Any, ...]], columns: s
 def arrow_frame(spark: SparkSession, table: pa.Table) -> DataFrame:
     """An Arrow table as a frame: what ``DataFrame.toArrow`` collected becomes local."""
     return spark.createDataFrame(table)
+
+
+def collected(frames: Mapping[str, DataFrame]) -> dict[str, pa.Table]:
+    """Small frames as Arrow tables under their names, asked for together: each is milliseconds
+    of work, what takes time is planning it. The first error of any is raised."""
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        tables = pool.map(lambda frame: frame.toArrow(), frames.values())
+        return dict(zip(frames, tables, strict=True))

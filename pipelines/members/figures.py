@@ -8,11 +8,11 @@ in DuckDB inside the job (docs/adr/0071-small-arithmetic.md).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING
 
 from contracts.tag_catalogue import WINDOW
+from pipelines.engine.local import collected
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -314,16 +314,9 @@ def hand_over(
     inputs: Inputs, connection: DuckDBPyConnection, frames: Mapping[str, DataFrame]
 ) -> None:
     """Let Spark collect small frames and give them to DuckDB under their names, dimensions once
-    per wanted date on which a row is valid.
-
-    They are asked for together: each is milliseconds of work, what takes time is planning it.
-    """
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        tables = dict(
-            zip(frames, pool.map(lambda frame: frame.toArrow(), frames.values()), strict=True)
-        )
+    per wanted date on which a row is valid."""
     days = ", ".join(f"(DATE '{interval}')" for interval in inputs.intervals)
-    for name, rows in tables.items():
+    for name, rows in collected(frames).items():
         connection.register(f"rows_{name}" if name in DIMENSIONS else name, rows)
         if name in DIMENSIONS:
             connection.execute(

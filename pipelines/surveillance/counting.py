@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contracts.rule_book import RuleBook
-from pipelines.engine.local import arrow_frame
 from pipelines.surveillance.book import parameter_sql
 from pipelines.surveillance.bursts import count_sql
 
@@ -81,6 +80,7 @@ FROM (
   GROUP BY ALL HAVING bool_or(c.side = 'B') AND bool_or(c.side = 'S')
 )
 """
+"""Trades of a subject with itself: few enough to collect."""
 
 SELF_TRADES = """
 SELECT /*+ BROADCAST(t) */ s.trade_date, s.exchange, s.contract_id, s.subject_kind, s.subject_id,
@@ -138,12 +138,13 @@ def cells(
     quote_request: DataFrame,
     subjects: DataFrame,
     rules: DataFrame,
+    own_trades: DataFrame | None,
     missing: DataFrame | None,
 ) -> DataFrame:
     """All cells (columns ``CELL``) of the wanted dates, more than one row per cell.
 
-    ``missing``: client cells of delivered rows that are not published, None when all are. Amounts
-    are occurrences or lots.
+    ``own_trades``: rows of ``OWN_TRADES``, None without any. ``missing``: client cells of
+    delivered rows that are not published, None when all are. Amounts are occurrences or lots.
     """
     text = ACTS.replace("@LARGE@", parameter_sql(book, "large_cancels", "min_lots"))
     acts = spark.sql(
@@ -151,11 +152,10 @@ def cells(
     )
     if missing is not None:
         acts = acts.unionByName(missing)
-    own = spark.sql(OWN_TRADES, trade=trade, subjects=subjects).toArrow()
     moments = spark.sql(MOMENTS, order_event=order_event, subjects=subjects)
     every = spark.sql(OF_SUBJECTS, acts=acts, subjects=subjects)
     every = every.unionByName(spark.sql(BURSTS, moments=moments, rules=rules))
-    if own.num_rows:  # few enough to collect: trades of a subject with itself
-        self_trades = spark.sql(SELF_TRADES, own=arrow_frame(spark, own), order_event=order_event)
+    if own_trades is not None:
+        self_trades = spark.sql(SELF_TRADES, own=own_trades, order_event=order_event)
         every = every.unionByName(self_trades)
     return every.select(*CELL)

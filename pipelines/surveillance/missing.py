@@ -2,19 +2,25 @@
 
 Rejected rows are found by comparing the delivered (bronze) rows with the published ones, so the
 job needs no knowledge of the quarantine. Bounds are generous: an undecided subject is looked at,
-a missed one is not. Counting comes first, and is nearly always all: rows themselves are compared
-only in the contracts of which fewer are published than were delivered.
+a missed one is not. Every published row is one delivered row, so counting comes first, and is all
+on a clean date: of the tables of which fewer rows are published than were delivered, contracts are
+counted, and rows are compared in the contracts that lack some.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.engine.local import arrow_frame
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+COUNTED = """
+SELECT '{name}' AS name, count(*) AS n FROM {{bronze_{name}}}
+UNION ALL SELECT '{name}', -count(*) FROM {{silver_{name}}}
+"""
 
 SHORT = """
 SELECT '{name}' AS name, trim(contract_id) AS contract_id, 1 AS n FROM {{bronze_{name}}}
@@ -62,29 +68,43 @@ FROM (
 KINDS = {"order_event": "event_type", "trade": "offset", "position": "position_side"}
 
 
+def balances(
+    spark: SparkSession, bronze: Mapping[str, DataFrame], silver: Mapping[str, DataFrame]
+) -> DataFrame:
+    """Names of the tables of which not all delivered rows are published."""
+    return _unequal(spark, COUNTED, "name", bronze, silver)
+
+
+def _unequal(
+    spark: SparkSession, counting: str, keys: str, bronze: Mapping[str, DataFrame],
+    silver: Mapping[str, DataFrame],
+) -> DataFrame:  # fmt: skip
+    frames: dict[str, Any] = {f"bronze_{n}": f for n, f in bronze.items()}
+    frames |= {f"silver_{n}": f for n, f in silver.items()}
+    counted = " UNION ALL ".join(counting.format(name=n) for n in silver)
+    return spark.sql(f"SELECT {keys} FROM ({counted}) GROUP BY {keys} HAVING sum(n) <> 0", **frames)
+
+
 def missing_rows(
     spark: SparkSession,
+    names: Collection[str],
     bronze: Mapping[str, DataFrame],
     silver: Mapping[str, DataFrame],
     places: DataFrame,
 ) -> DataFrame | None:
     """Delivered rows that are not published, added up (see ``COLLECTED``); None without any.
 
-    ``bronze`` and ``silver`` have the same names. ``exchange`` is null where no contract of that
-    name is known, ``kind`` is the event type, offset or side as delivered. They are collected:
-    the gate bounds how many rows can be rejected, and adding up makes fewer of them.
+    ``names`` are those of ``balances``; ``bronze`` and ``silver`` have the same names.
+    ``exchange`` is null where no contract of that name is known, ``kind`` is the event type,
+    offset or side as delivered. They are collected: the gate bounds how many rows can be
+    rejected, and adding up makes fewer of them.
     """
-    frames: dict[str, Any] = {f"bronze_{n}": f for n, f in bronze.items()}
-    frames |= {f"silver_{n}": f for n, f in silver.items()}
-    counted = " UNION ALL ".join(SHORT.format(name=n) for n in silver)
-    found = spark.sql(
-        f"SELECT name, contract_id FROM ({counted}) GROUP BY name, contract_id HAVING sum(n) <> 0",
-        **frames,
-    ).collect()
-    if not found:
+    if not names:
         return None
+    short_of = [{n: tables[n] for n in names} for tables in (bronze, silver)]
+    found = _unequal(spark, SHORT, "name, contract_id", *short_of).collect()
     gone: DataFrame | None = None
-    for name in sorted({row.name for row in found}):
+    for name in sorted(names):
         kind = f"coalesce(upper(trim(b.{KINDS[name]})), '')" if name in KINDS else "''"
         lots = "try_cast(trim(b.lots) AS BIGINT)" if name in KINDS else "0L"
         short = {row.contract_id for row in found if row.name == name} - {None}

@@ -1,8 +1,8 @@
 """Who counts as what on a trade date: clients, and the control groups they are tied to.
 
 Ties and contracts are small and asked for in every count, so each is read once, worked out per
-wanted trade date and kept in the driver; the jobs then join them by equality. Reading them inside
-each query made the plans larger than the data.
+wanted trade date and kept in the driver (``pipelines.engine.local.collected``); the jobs then
+join them by equality. Reading them inside each query made the plans larger than the data.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from contracts.rule_book import GROUP_STATES
-from pipelines.engine.local import arrow_frame, local_frame
+from pipelines.engine.local import local_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,16 +55,14 @@ def subjects(
     with an established control group or, ``reported``, a reported programme; any other client
     stands for itself alone. The inputs are currently known rows.
     """
-    found = spark.sql(SUBJECTS, control_group=control_group, client=client, days=_days(spark, days))
-    return arrow_frame(spark, found.toArrow())
+    return spark.sql(SUBJECTS, control_group=control_group, client=client, days=_days(spark, days))
 
 
 def places(
     spark: SparkSession, days: Iterable[str], *, contract: DataFrame, commodity: DataFrame
 ) -> DataFrame:
     """One row per trade date and contract that is valid on it, with its commodity's limits."""
-    found = spark.sql(PLACES, contract=contract, commodity=commodity, days=_days(spark, days))
-    return arrow_frame(spark, found.toArrow())
+    return spark.sql(PLACES, contract=contract, commodity=commodity, days=_days(spark, days))
 
 
 def _days(spark: SparkSession, days: Iterable[str]) -> DataFrame:

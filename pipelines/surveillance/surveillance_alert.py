@@ -102,7 +102,7 @@ def surveillance_alert(inputs: Inputs) -> DataFrame:
         spark,
         metrics,
         findings=reached,
-        subjects=who,
+        subjects=arrow_frame(spark, who.toArrow()),
         order_event=inputs.read("silver.order_event"),
         trade=inputs.read("silver.trade"),
         position=inputs.read("silver.position"),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from contracts.rule_book import load_rule_book
 from pipelines.engine.job import Inputs, as_of, job, same
+from pipelines.engine.local import arrow_frame, collected
 from pipelines.surveillance.book import BOOK_DIGEST, NEAR, fee_sql, rules_frame
-from pipelines.surveillance.counting import cells
-from pipelines.surveillance.missing import missing_cells, missing_counts, missing_rows
+from pipelines.surveillance.counting import OWN_TRADES, cells
+from pipelines.surveillance.missing import balances, missing_cells, missing_counts, missing_rows
 from pipelines.surveillance.subjects import places, subjects
 
 if TYPE_CHECKING:
@@ -128,19 +129,34 @@ def surveillance_day(inputs: Inputs) -> DataFrame:
     """
     spark, book, days = inputs.spark, load_rule_book(), inputs.intervals
     rules = rules_frame(spark, book, days, released=BOOK_DIGEST)
-    known = places(
-        spark, days,
-        contract=inputs.read("silver.contract"), commodity=inputs.read("silver.commodity"),
-    )  # fmt: skip
-    who = subjects(
-        spark, days,
-        control_group=inputs.read("silver.control_group"), client=inputs.read("silver.client"),
-    )  # fmt: skip
     silver = {name: inputs.read(f"silver.{name}") for name in ACTS}
     bronze = {name: inputs.read(f"bronze.{name}") for name in ACTS}
-    missing = missing_rows(spark, bronze, silver, known)
-    rejected = None if missing is None else missing_cells(spark, missing)
-    counted = cells(spark, book, subjects=who, rules=rules, missing=rejected, **silver)
+    small = collected({
+        "places": places(
+            spark, days,
+            contract=inputs.read("silver.contract"), commodity=inputs.read("silver.commodity"),
+        ),
+        "subjects": subjects(
+            spark, days,
+            control_group=inputs.read("silver.control_group"), client=inputs.read("silver.client"),
+        ),
+    })  # fmt: skip
+    known, who = arrow_frame(spark, small["places"]), arrow_frame(spark, small["subjects"])
+    small = collected({
+        "own": spark.sql(OWN_TRADES, trade=silver["trade"], subjects=who),
+        "short": balances(spark, bronze, silver),
+    })  # fmt: skip
+    own, short = small["own"], small["short"].column("name").to_pylist()
+    missing = missing_rows(spark, short, bronze, silver, known)
+    counted = cells(
+        spark,
+        book,
+        subjects=who,
+        rules=rules,
+        own_trades=arrow_frame(spark, own) if own.num_rows else None,
+        missing=None if missing is None else missing_cells(spark, missing),
+        **silver,
+    )
     ruled = spark.sql(RULED, cells=counted, rules=rules, places=known)
     day = spark.sql(
         DAY.replace("@FEE@", fee_sql(book)).replace("@NEAR@", NEAR),

@@ -177,6 +177,8 @@ def test_a_correction_supersedes_then_withdraws_and_dispositions_stay(home: Path
     told = say("surveil", "explain", name)
     assert [h["event"] for h in told["history"]] == ["raised", "changed"]
     assert told["acts_in_all"] == figure - 1
+    assert (told["table"], told["beside_table"]) == ("silver.order_event", "silver.trade")
+    assert told["beside_in_all"] > 0
     assert told["dispositions"][0]["person"] == "ana"
 
     second = correct(home, day, alert, slice(1, figure - 498), 3)
