@@ -53,7 +53,7 @@ def ties(settings: Settings) -> tuple[Tie, ...]:
     Intervals declared partial (excerpts) have no totals to tie and are left out.
     """
     found: list[Tie] = []
-    with _connection(settings) as lake:
+    with lake_views(settings) as lake:
         complete = _complete(settings)
         there = {row[0] for row in lake.execute("SELECT view_name FROM duckdb_views()").fetchall()}
         for product, needed, query in _QUERIES:
@@ -211,7 +211,8 @@ _QUERIES = (
 )
 
 
-def _connection(settings: Settings) -> DuckDBPyConnection:
+def lake_views(settings: Settings) -> DuckDBPyConnection:
+    """Silver and bronze as DuckDB views (``silver_quote_daily``), of bronze only what counts."""
     import duckdb
     from deltalake import DeltaTable
 

@@ -33,6 +33,7 @@ QUESTIONS = dict(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
 EMPTY = {"what_is_not_clean", "what_changed"}
 """Questions that a first, clean publication answers with nothing."""
 SURVEILLANCE = dict(BLOCK.findall(PAGE.with_name("surveillance.md").read_text(encoding="utf-8")))
+REAL = dict(BLOCK.findall(PAGE.with_name("real-data.md").read_text(encoding="utf-8")))
 DAYS = (date(2026, 1, 5), date(2026, 1, 6))
 SECRET = "TOPSECRET"
 
@@ -132,6 +133,12 @@ def test_every_question_of_the_page_is_answered(published: Settings, name: str) 
     assert answer.columns
     if name not in EMPTY:
         assert answer.rows
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_every_question_of_the_real_data_page_is_answered(published: Settings, name: str) -> None:
+    """The SQL of docs/real-data.md fits the contracts (on real files: test_real_estate.py)."""
+    assert run_query(published, load_catalogue(), REAL[name]).columns
 
 
 @pytest.mark.parametrize("name", SURVEILLANCE)
