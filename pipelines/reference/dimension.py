@@ -38,18 +38,20 @@ def dimension_rows(
     expressions: Mapping[str, str] | None = None,
     *,
     where: str = "true",
+    lists: str | None = None,
 ) -> DataFrame:
     """Every version of every key, from all delivered changes of ``source`` (a bronze product).
 
     A change that breaks a row rule of the contract by itself (unreadable text, an unknown code, a
     value out of range) enters no chain: the version before it continues, and the change is
-    returned alone for quarantine. Rows of lists (JSON records, which state no change) are
-    additions. ``expressions`` are handed to ``conform``; ``where`` chooses delivered rows.
+    returned alone for quarantine. Rows of lists (which state no change) are additions: JSON
+    records, or what the SQL boolean ``lists`` holds for. ``expressions`` are handed to
+    ``conform``; ``where`` chooses delivered rows.
     """
     contract = inputs.contract
     delivered = inputs.read(source, "history").where(where)
     stated = "upper(trim(change_type))"
-    listed = "record IS NOT NULL" if "record" in delivered.columns else "false"
+    listed = lists or ("record IS NOT NULL" if "record" in delivered.columns else "false")
     delivered = delivered.withColumn(
         "change_type", F.expr(f"coalesce({stated}, if({listed}, 'A', '?'))")
     )
