@@ -102,11 +102,15 @@ class Found:
 
 
 def found(settings: Settings, defects: Sequence[Defect] = DEFECTS) -> tuple[Found, ...]:
-    """Each defect with the failing rows of its rule, over the newest judgement of each interval."""
-    rows = Ledgers(settings.ops, settings.locks).read(RESULT)
-    newest: dict[tuple[str, str, str], ResultRow] = {
-        (r.product, r.rule_id, r.interval): r for r in rows
-    }
+    """Each defect with the failing rows of its rule, per interval of the fullest judgement.
+
+    Of equal ones the newest: stored rows that are judged again lack what had left for quarantine.
+    """
+    newest: dict[tuple[str, str, str], ResultRow] = {}
+    for row in Ledgers(settings.ops, settings.locks).read(RESULT):
+        place = (row.product, row.rule_id, row.interval)
+        if place not in newest or (row.checked or 0) >= (newest[place].checked or 0):
+            newest[place] = row
     counted = []
     for defect in defects:
         rule_id = f"{defect.product.split('.', 1)[1]}.{defect.rule}"
