@@ -1,9 +1,10 @@
 """
 ### maintenance: fewer files and no waste
 
-**Purpose.** Merges the small files of intervals that have many, removes files of versions older
-than the retention (`EXLAKE_RETENTION_HOURS`, 168), and files that killed batches left. No row
-changes. Each table is done under its own lock, so it waits for a batch and a batch waits for it.
+**Purpose.** Removes intervals that are older than their contract keeps them (a legal hold keeps
+them longer), merges the small files of intervals that have many, removes files of versions older
+than `EXLAKE_RETENTION_HOURS` (168), and files that killed batches left. Each table is done under
+its own lock, so it waits for a batch and a batch waits for it.
 
 **Schedule (exchange time, Asia/Shanghai).** Saturday 08:00, when the night session has ended.
 

@@ -327,14 +327,15 @@ def maintain_tables(products: Iterable[str] | None = None, *, dry_run: bool = Fa
     """
     from exlake.lake import open_lake
     from pipelines.engine.maintenance import maintain, plan_care
-    from pipelines.engine.retention import Retention
+    from pipelines.engine.retention import Retention, first_kept
 
     lake = open_lake()
     settings, catalogue = lake.settings, lake.catalogue
     named = [c.product for c in catalogue.contracts.values()] if products is None else products
     chosen = [catalogue[product].product for product in named]
     today = exchange_now().date()
-    retention = Retention(catalogue.contracts, lake.graph, lake.state(), today)
+    kept = first_kept(lake.ledgers)
+    retention = Retention(catalogue.contracts, lake.graph, lake.state(), today, kept)
     if dry_run:
         return plan_care(settings, chosen, retention)
 

@@ -1,9 +1,10 @@
 """Retention: intervals older than their contract keeps them, removed unless a legal hold is on.
 
-An interval is past its retention when its date is more than ``retention_days`` before today. What
-others read whole (the deliveries behind a dimension) and products of one interval are kept. First
-the ledger says *expired*, then rows, quarantined rows and landed copies go: a kill between the two
-is finished by the next call, and nobody builds such an interval again.
+An interval is past its retention when its date, and the day on which the lake first had it, are
+more than ``retention_days`` before today: history that was landed last week is kept as long as
+anything else. What others read whole (the deliveries behind a dimension) and products of one
+interval are kept. First the ledger says *expired*, then rows, quarantined rows and landed copies
+go: a kill between the two is finished by the next call, and nobody builds such an interval again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Retention:
     graph: Graph
     state: State
     today: date
+    first_kept: Mapping[tuple[str, str], date]
+    """(product, interval) -> the day on which it was first landed or recorded."""
 
     def past(self, product: str, intervals: Iterable[str]) -> Expiry:
         """Sort the dates among ``intervals`` that are past the product's retention."""
@@ -49,7 +52,13 @@ class Retention:
         if interval_column_of(contract) is None or product in self._whole:
             return Expiry(product, (), ())
         since = self.today - timedelta(days=contract.retention_days)
-        old = sorted(i for i in set(intervals) if i[:1].isdigit() and date.fromisoformat(i) < since)
+        old = sorted(
+            i
+            for i in set(intervals)
+            if i[:1].isdigit()
+            and date.fromisoformat(i) < since
+            and self.first_kept.get((product, i), date.min) < since
+        )
         held = tuple(i for i in old if on_hold(contract, date.fromisoformat(i)))
         return Expiry(product, tuple(i for i in old if i not in held), held)
 
@@ -57,6 +66,23 @@ class Retention:
     def _whole(self) -> frozenset[str]:
         reads = (r for node in self.graph.nodes.values() for r in node.reads)
         return frozenset(r.product for r in reads if r.how in WHOLE)
+
+
+def first_kept(ledgers: Ledgers) -> dict[tuple[str, str], date]:
+    """The day (UTC) on which each interval was first landed, or first recorded as built."""
+    landed = ledgers.arrow(DELIVERY, columns=("dataset", "interval", "received_at"))
+    built = ledgers.arrow(INTERVAL, columns=("product", "interval", "committed_at"))
+    found: dict[tuple[str, str], date] = {}
+    for table, name, at, layer in (
+        (landed, "dataset", "received_at", "bronze."),
+        (built, "product", "committed_at", ""),
+    ):
+        first = table.group_by([name, "interval"]).aggregate([(at, "min")])
+        columns = (first.column(c).to_pylist() for c in (name, "interval", f"{at}_min"))
+        for product, interval, moment in zip(*columns, strict=True):
+            key = (layer + product, interval)
+            found[key] = min(found.get(key, date.max), moment.date())
+    return found
 
 
 def on_hold(contract: Contract, day: date) -> bool:

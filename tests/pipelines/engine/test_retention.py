@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from contracts.model import LegalHold
 from pipelines.engine.faults import RETENTION_POINTS, VARIABLE
 from pipelines.engine.ledgers import DELIVERY
 from pipelines.engine.maintenance import maintain, plan_care
-from pipelines.engine.retention import Retention
+from pipelines.engine.retention import Retention, first_kept
 from tests.pipelines.engine.killing import lake_at
 from tests.pipelines.engine.small_lake import D1, D2, NOW, SmallLake, orders
 
@@ -44,7 +45,8 @@ def with_hold(lake: SmallLake) -> SmallLake:
 def retention(lake: SmallLake) -> Retention:
     """What decides, on a day when both dates are past their retention."""
     made = lake.lake
-    return Retention(made.catalogue.contracts, made.graph, made.state(), TODAY)
+    kept = first_kept(made.ledgers)
+    return Retention(made.catalogue.contracts, made.graph, made.state(), TODAY, kept)
 
 
 def products(lake: SmallLake) -> list[str]:
@@ -70,6 +72,11 @@ def test_what_is_past_its_retention_goes_and_is_not_built_again(
     assert {t for t, c in cares.items() if c.retired} == set(GONE)
     assert all(cares[p].retired == (D1,) and cares[p].on_hold == (D2,) for p in GONE)
     assert held.rows("silver.order", D1), "a plan removes nothing"
+    fresh = {key: date(2026, 2, 1) for key in retention(held).first_kept}
+    lately = replace(retention(held), first_kept=fresh)
+    assert not any(c.retired for c in plan_care(settings, products(held), lately)), (
+        "history that was landed a week ago"
+    )
     settle(held)
     for product in GONE:
         column = "_interval" if product.startswith("bronze") else "trade_date"
