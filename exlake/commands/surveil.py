@@ -111,7 +111,8 @@ def explain(
     listing(found["acts"], _shown(found["acts"]), title=title, as_json=False)
     beside, in_all = found["beside"], found["beside_in_all"]
     title = f"Beside it, {found['beside_table']} ({len(beside)} of {in_all})"
-    listing(beside, _shown(beside), title=title, as_json=False)
+    shown = [name for name in _shown(beside) if name != "exempt"]
+    listing(beside, shown, title=title, as_json=False)
     _life(found)
 
 
