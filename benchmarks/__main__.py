@@ -13,6 +13,7 @@ for name in (
     "publishing",
     "maintenance",
     "surveillance",
+    "ticks",
 ):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

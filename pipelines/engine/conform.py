@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    from contracts.model import Column, Contract
+    from contracts.model import Contract
 
 UNPARSED = "_unparsed"
 LINEAGE = ("_delivery_id", "_row_number")
@@ -52,9 +52,10 @@ def typed_sql(text: str, sql_type: str) -> str:
         )
     if sized := re.match(r"decimal\((\d+),\s*(\d+)\)", sql_type):
         # As many decimals as fit beside the type's whole digits: none is rounded away unseen.
+        # The text is read once, and only numbers are compared.
         precision, scale = int(sized[1]), int(sized[2])
-        cast = f"try_cast({value} AS {sql_type})"
         wide = f"try_cast({value} AS decimal(38,{38 - (precision - scale)}))"
+        cast = f"try_cast({wide} AS {sql_type})"
         return f"CASE WHEN {cast} = {wide} THEN {cast} END"
     return f"try_cast({value} AS {sql_type})"
 
@@ -71,7 +72,9 @@ def conform(
     given = dict(expressions or {})
     staged = df.selectExpr("*", *[f"({sql}) AS `__{name}`" for name, sql in given.items()])
     types = dict(staged.dtypes)
-    select, unparsed = [], []
+    select: list[str] = []
+    unparsed: list[str] = []
+    texts: list[str] = []
     for column in contract.columns:
         name = column.name
         if name == UNPARSED:
@@ -87,17 +90,19 @@ def conform(
             value = typed_sql(f"`{source}`", column.type)
             select.append(f"{value} AS `{name}`")
             if column.type != "string":
-                unparsed.append(_unread(source, column, value))
-    if any(column.name == UNPARSED for column in contract.columns):
-        listed = f"nullif(concat_ws(',', {', '.join(unparsed)}), '')" if unparsed else "NULL"
-        select.append(f"CAST({listed} AS STRING) AS `{UNPARSED}`")
-    return staged.selectExpr(*select).select(*[column.name for column in contract.columns])
-
-
-def _unread(source: str, column: Column, value: str) -> str:
+                # Asked of the value beside it: spelled out here, it would be computed twice.
+                texts.append(f"`{source}` AS `__text_{name}`")
+                unparsed.append(
+                    f"CASE WHEN `{name}` IS NULL AND trim(`__text_{name}`) <> '' THEN '{name}' END"
+                )
+    names = [f"`{column.name}`" for column in contract.columns if column.name != UNPARSED]
+    if not any(column.name == UNPARSED for column in contract.columns):
+        return staged.selectExpr(*select).selectExpr(*names)
+    listed = f"nullif(concat_ws(',', {', '.join(unparsed)}), '')" if unparsed else "NULL"
     return (
-        f"CASE WHEN nullif(trim(`{source}`), '') IS NOT NULL AND ({value}) IS NULL"
-        f" THEN '{column.name}' END"
+        staged.selectExpr(*select, *texts)
+        .selectExpr(*names, f"CAST({listed} AS STRING) AS `{UNPARSED}`")
+        .select(*[column.name for column in contract.columns])
     )
 
 

@@ -16,7 +16,7 @@ _CLOCK = "lpad(trim(action_time), 9, '0')"
 COMMODITY = "lower(regexp_replace(trim(instrument), '[0-9]+$', ''))"
 _DIGITS = "trim(action_time) RLIKE '^[0-9]{1,9}$'"
 _DATED = "trim(action_time) RLIKE '^[0-9]{8} [0-9]{2}:'"
-_NO_VALUE = "1[.]79769[0-9]*[eE][+]?308"
+_NO_VALUE = "LIKE '1.79769%308'"
 """How the feed writes the largest double, its mark for a field without a value."""
 RECEIVE_DAY = (
     "date_add(try_to_date(action_day, 'yyyyMMdd'),"
@@ -29,14 +29,20 @@ _PRICES = (
     "pre_settle", "bid1", "ask1",
 )  # fmt: skip
 _COUNTS = ("cum_volume", "open_interest", "cum_turnover")
+
+
+def _scientific(column: str) -> str:
+    return f"contains(lower({column}), 'e')"
+
+
 _MARKS = (
-    f"CASE WHEN concat_ws(' ', {', '.join(_PRICES)}) RLIKE '{_NO_VALUE}' THEN 'NO_VALUE' END,"
-    f" CASE WHEN concat_ws(' ', {', '.join(_COUNTS)}) RLIKE '[0-9][eE]' THEN 'ROUNDED' END"
+    f"CASE WHEN {' OR '.join(f'{p} {_NO_VALUE}' for p in _PRICES)} THEN 'NO_VALUE' END,"
+    f" CASE WHEN {' OR '.join(map(_scientific, _COUNTS))} THEN 'ROUNDED' END"
 )
 
 
 def _valued(column: str) -> str:
-    return f"CASE WHEN NOT trim({column}) RLIKE '{_NO_VALUE}' THEN {column} END"
+    return f"CASE WHEN NOT {column} {_NO_VALUE} THEN {column} END"
 
 
 def _price(column: str) -> str:
@@ -48,7 +54,7 @@ def _plain(column: str) -> str:
     """Scientific notation written out; what is no number stays as it is."""
     number = f"try_cast(trim({column}) AS DECIMAL(28,4))"
     return (
-        f"CASE WHEN {column} RLIKE '[0-9][eE]' THEN coalesce(CAST({number} AS STRING), {column})"
+        f"CASE WHEN {_scientific(column)} THEN coalesce(CAST({number} AS STRING), {column})"
         f" ELSE {column} END"
     )
 
