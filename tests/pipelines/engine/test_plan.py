@@ -19,7 +19,16 @@ from pipelines.engine.rows import DecisionRow, IntervalRow
 from pipelines.engine.schema_change import describe_schema, widens
 from pipelines.engine.staleness import plan
 from pipelines.engine.stored import stored_columns
-from tests.pipelines.engine.planning import CALENDAR, NOW, World, column, exchange, rule
+from tests.pipelines.engine.planning import (
+    CALENDAR,
+    NOW,
+    World,
+    column,
+    contract,
+    exchange,
+    job,
+    rule,
+)
 
 DAYS = [d.isoformat() for d in CALENDAR.between(date(2026, 1, 5), date(2026, 1, 9))]
 BUILT = [
@@ -135,6 +144,25 @@ def test_waiting_names_what_is_missing_down_to_its_root() -> None:
     row = world.state.record("gold.day", DAYS[0])
     assert row
     assert row.latest.incomplete_because == ()
+
+
+def test_one_of_several_alternatives_makes_an_interval_and_an_absent_one_is_no_gap() -> None:
+    """Two sources of the same facts: either is enough, and nothing is called incomplete."""
+    both = tuple(same(f"bronze.{name}", alternative=True) for name in ("quote", "trade"))
+    world = World(
+        graph=build_graph(
+            {p: contract(p) for p in ("bronze.quote", "bronze.trade", "silver.quote")},
+            {"silver.quote": job("silver.quote", *both)},
+        )
+    )
+    world.deliver("quote", DAYS[0], "q")
+    world.deliver("trade", DAYS[1], "t")
+    world.run()
+    assert [i for p, i in world.built if p == "silver.quote"] == DAYS[:2]
+    for day in DAYS[:2]:
+        row = world.state.record("silver.quote", day)
+        assert row
+        assert row.latest.incomplete_because == ()
 
 
 def test_a_blocked_input_holds_its_dependents_and_they_resume() -> None:

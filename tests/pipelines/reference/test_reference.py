@@ -113,6 +113,37 @@ def test_contracts_come_from_change_files_and_from_lists(run_job: RunJob) -> Non
     assert found["cu2603"]["valid_from"] == date(2026, 1, 5)
 
 
+def test_a_list_of_contracts_in_capitals_fills_the_same_chains(run_job: RunJob) -> None:
+    """Promise: the list of 2019 gives dates and multipliers, no ticks; its continuous series enter
+    no chain and are left for the rule on codes."""
+    from pipelines.reference.contract import contract
+
+    old = {
+        "change_type": None, "valid_from": None, "commodity_id": "CU", "exchange": "SHFE",
+        "list_date": "2007-06-19", "last_trade_date": "2008-06-16", "multiplier": "5",
+    }  # fmt: skip
+    rows = run_job(
+        contract,
+        {
+            "bronze.contract": [
+                change("2019-04-09", 1, contract_id="CU0806", symbol="铜0806", **old),
+                change("2019-04-09", 2, contract_id="IF1107", symbol="沪深1107",
+                       **{**old, "exchange": "CFFEX"}),
+                change("2019-04-09", 3, contract_id="CU88", symbol="铜主力连续",
+                       **{**old, "list_date": "0000-00-00"}),
+            ]
+        },
+    )  # fmt: skip
+    found = {r["contract_id"]: r for r in rows}
+    assert set(found) == {"cu0806", "cu88"}
+    cu = found["cu0806"]
+    assert (cu["commodity_id"], cu["delivery_month"], cu["tick_size"]) == ("cu", "200806", None)
+    assert (cu["valid_from"], cu["last_trade_date"]) == (date(2007, 6, 19), date(2008, 6, 16))
+    series = found["cu88"]
+    assert series["known_to"] == series["known_from"], "no chain"
+    assert "list_date" in series["_unparsed"]
+
+
 def test_a_commodity_list_names_its_night_session(run_job: RunJob) -> None:
     """Promise: codes of a list become the words of the contract, unknown figures stay null."""
     from pipelines.reference.commodity import commodity
