@@ -12,7 +12,7 @@ from pipelines.engine.conform import conform
 from pipelines.engine.dimensions import CHAIN_COLUMNS, chains
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -39,6 +39,7 @@ def dimension_rows(
     *,
     where: str = "true",
     lists: str | None = None,
+    others: Sequence[DataFrame] = (),
 ) -> DataFrame:
     """Every version of every key, from all delivered changes of ``source`` (a bronze product).
 
@@ -46,10 +47,19 @@ def dimension_rows(
     value out of range) enters no chain: the version before it continues, and the change is
     returned alone for quarantine. Rows of lists (which state no change) are additions: JSON
     records, or what the SQL boolean ``lists`` holds for. ``expressions`` are handed to
-    ``conform``; ``where`` chooses delivered rows.
+    ``conform``; ``where`` chooses delivered rows; ``others`` are changes made of other sources,
+    with delivered columns (text) and those of lineage and order.
     """
     contract = inputs.contract
-    delivered = inputs.read(source, "history").where(where)
+    frames = [inputs.read(source, "history").where(where)] if where != "false" else []
+    frames += others
+    delivered = frames[0]
+    for other in frames[1:]:
+        delivered = delivered.unionByName(other, allowMissingColumns=True)
+    if len(frames) > 1:
+        # Planned apart: an observed chain over a union is a plan that Spark 4.2's optimizer breaks
+        # (RemoveRedundantAliases).
+        delivered = delivered.localCheckpoint()
     stated = "upper(trim(change_type))"
     listed = lists or ("record IS NOT NULL" if "record" in delivered.columns else "false")
     delivered = delivered.withColumn(

@@ -160,6 +160,56 @@ def test_a_commodity_list_names_its_night_session(run_job: RunJob) -> None:
     assert (row["valid_from"], row["fee_rate"]) == (date(2022, 1, 4), None)
 
 
+def test_hours_come_from_three_lists_and_hold_from_their_dates(run_job: RunJob) -> None:
+    """Promise: 21:01, 100 and 25:00:00 are the same clock; a list holds from its own date."""
+    from pipelines.reference.commodity import commodity
+    from pipelines.reference.session import session
+
+    instrument = (
+        '{"instrument_id": "cu2603", "exchange_id": "SHFE", "product_id": "cu", '
+        '"volume_multiple": 5, "price_tick": 10.0}'
+    )
+    named = '{"name": "沪铜", "exchg": "SHFE", "session": "FN0100", "volscale": 5, "pricetick": 10}'
+    blank = {"change_type": None, "valid_from": None}
+    world = {
+        "bronze.session": [
+            change("2025-12-26", 1, section="cu.day", record='[["09:00:00", "10:15:00"]]'),
+            change("2025-12-26", 2, section="cu.night", record='[["21:00:00", "25:00:00"]]'),
+            change("2022-01-04", 1, section="FN0100.sections",
+                   record='[{"from": 2100, "to": 100}, {"from": 900, "to": 1015}]'),
+        ],
+        "bronze.commodity": [
+            change("2022-01-04", 1, section="SHFE.cu", record=named, **blank)
+        ],
+        "bronze.contract": [
+            change("2025-12-26", 1, record=instrument, **blank),
+            change("2019-04-09", 1, contract_id="CU0806", commodity_id="CU", symbol="铜0806",
+                   exchange="SHFE", list_date="2007-06-19",
+                   trading_hours="21:01-01:00,09:01-10:15", **blank),
+        ],
+        "bronze.commodity_fee": [
+            change("2022-01-04", 1, section="SHFE.cu.open", record="5e-05"),
+            change("2022-01-04", 2, section="SHFE.cu.closetoday", record="0.0001"),
+            change("2022-01-04", 3, section="SHFE.cu.byvolume", record="false"),
+        ],
+    }  # fmt: skip
+    for product in ("bronze.session", "bronze.commodity_fee"):
+        for row in world[product]:
+            del row["change_type"], row["valid_from"]
+    hours = run_job(session, world, intervals=("all",))
+    assert {(r["day_hours"], r["night_hours"]) for r in hours} == {("09:00-10:15", "21:00-01:00")}
+    current = [r["valid_from"] for r in hours if r["is_current"]]
+    assert current == [date(2025, 12, 26)]
+    known = {r["valid_from"]: r for r in run_job(commodity, world, intervals=("all",))
+             if r["known_to"] is None}  # fmt: skip
+    first, last = known[date(2022, 1, 4)], known[date(2025, 12, 26)]
+    assert (first["fee_rate"], first["close_today_fee_factor"]) == (Decimal("0.00005"), Decimal(2))
+    assert first["night_session_end"] == last["night_session_end"] == "01:00"
+    assert (last["name_zh"], last["fee_rate"]) == ("沪铜", Decimal("0.00005")), (
+        "kept as told before"
+    )
+
+
 def test_the_last_calendar_delivery_tells(run_job: RunJob) -> None:
     """Promise: later deliveries correct dates, bare lists get their neighbours, bad dates stay."""
     from pipelines.reference.calendar import calendar
