@@ -20,6 +20,8 @@ from pipelines.sources.text import ChunkStream, TextFile, text_chunks
 
 BLOCK = 4 << 20
 HEADER_LIMIT = 64_000
+AROUND = " \t\ufeff"
+"""What may stand around a name of a header that comes again, a byte-order mark included."""
 # Of the whole process; without it a long quoted text would be an error of the standard library's.
 csv.field_size_limit(BLOCK)
 
@@ -142,9 +144,9 @@ def _check_quotes(file: TextFile, form: Format) -> None:
 
 def _refuse_header(file: TextFile, batch: pa.RecordBatch, names: list[str], before: int) -> None:
     """Raise MalformedFileError when a record is the header line: two files in one."""
-    same = pc.equal(pc.utf8_trim_whitespace(batch.column(0)), names[0])
+    same = pc.equal(pc.utf8_trim(batch.column(0), characters=AROUND), names[0])
     for at in pc.indices_nonzero(same).to_pylist():
-        if [str(batch.column(i)[at]).strip() for i in range(len(names))] == names:
+        if [str(batch.column(i)[at]).strip(AROUND) for i in range(len(names))] == names:
             reason = f"record {before + at + 1:,} is the header line again"
             raise MalformedFileError(file.name, "CSV", reason)
 
