@@ -67,6 +67,7 @@ def run_demo_real(data: Path) -> None:
     refresh_pages(lake)
     show(summarise(lake), console)
     _show_ties(lake, console)
+    _show_agreements(lake, console)
     console.print(f"\ndone in {time.monotonic() - began:.0f} s", highlight=False)
 
 
@@ -150,3 +151,25 @@ def _show_ties(lake: Lake, console: Console) -> None:
         )
     console.print(table)
     console.print("Excerpts publish totals of rows they leave out: nothing there to tie.")
+
+
+def _show_agreements(lake: Lake, console: Console) -> None:
+    """Facts that two independent sources tell: how many were compared, how many are equal."""
+    from rich.table import Table
+
+    from pipelines.external.agreements import agreements
+
+    found = agreements(lake.settings)
+    if not found:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", title="Two sources of one fact")
+    table.add_column("fact, and who tells it")
+    for column in ("first", "last"):
+        table.add_column(column)
+    for column in ("compared", "equal"):
+        table.add_column(column, justify="right")
+    for a in found:
+        equal = f"{a.equal:,}" if a.equal == a.compared else f"[bold red]{a.equal:,}[/]"
+        table.add_row(a.what, a.first, a.last, f"{a.compared:,}", equal)
+    console.print(table)
+    console.print("What differs: gold.source_disagreement, with both values and deliveries.")
