@@ -192,6 +192,8 @@ class Format(Frozen):
     """dat/json: top-level keys that together spell the file's date (YYYYMMDD), if there."""
     data_keys: tuple[str, ...] = ()
     """dat/json: a file in which no record fills any of these holds no data (a holiday's reply)."""
+    repeated_keys: Literal["refused", "last"] = "refused"
+    """dat/json: a key that comes twice in one object: refused, or the last one counts."""
     mode: Literal["full", "part"] = "full"
     publishers: tuple[str, ...] = ()
     """What the group ``publisher`` of ``file`` may hold, the main publisher's first. Each one's

@@ -78,7 +78,7 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
 
 def header_of(file: TextFile) -> dict[str, Any]:
     """The document's top-level scalars (dates, codes, messages)."""
-    top = _parse(file, _raw_map.decode)
+    top = _parse(file, _raw_map.decode, checked=True)
     return {k: as_texts(bytes(v))["value"] for k, v in top.items() if not _nested(v)}
 
 
@@ -134,8 +134,10 @@ def _text(value: Any) -> str | None:
 def _open(file: TextFile, form: Format) -> tuple[str, list[Record]]:
     """The header, a JSON object of the top-level scalars as delivered, and the records in order."""
     if form.sections == (WHOLE,):
-        return "{}", [(WHOLE, raw) for raw in _parse(file, _raw_list.decode)]
-    top = _parse(file, _raw_map.decode)
+        return "{}", [
+            (WHOLE, raw) for raw in _parse(file, _raw_list.decode, form.repeated_keys == "last")
+        ]
+    top = _parse(file, _raw_map.decode, form.repeated_keys == "last")
     scalars: list[str] = []
     records: list[Record] = []
     for key, raw in top.items():
@@ -155,8 +157,8 @@ def _open(file: TextFile, form: Format) -> tuple[str, list[Record]]:
     return head, records
 
 
-def _parse(file: TextFile, decode: Any) -> Any:
-    """The document's outermost level; the whole of it is checked."""
+def _parse(file: TextFile, decode: Any, checked: bool) -> Any:
+    """The document's outermost level; ``checked``: no matter whether a key comes twice."""
     if file.unpacked > file.limits.document:
         reason = f"one JSON document of {file.unpacked:,} bytes is more than fits in memory"
         raise MalformedFileError(file.name, "JSON", reason)
@@ -171,7 +173,7 @@ def _parse(file: TextFile, decode: Any) -> Any:
         raise MalformedFileError(file.name, "JSON", "its first byte is that of an HTML or XML page")
     try:
         json.loads(data, parse_int=_seen, parse_float=_seen, parse_constant=_no_number,
-                   object_pairs_hook=_seen_once)  # fmt: skip
+                   object_pairs_hook=None if checked else _seen_once)  # fmt: skip
         return decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
         reason = str(error).rstrip(".")

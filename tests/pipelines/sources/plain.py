@@ -81,7 +81,8 @@ def _lines(text: str, match: Match) -> Iterator[dict[str, str | None]]:
 
 def _document(text: str, match: Match) -> Iterator[dict[str, str | None]]:
     form = match.format
-    top = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_once)
+    hook = dict if form.repeated_keys == "last" else _once
+    top = json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=hook)
     found: list[tuple[str, Any]] = []
     if form.sections == ("$",):
         found = [("$", record) for record in top]

@@ -111,6 +111,8 @@ def test_other_clothes_change_no_row(specimens: list[Specimen], tmp_path: Path) 
         path.write_bytes(specimen.data)
         match, _, rows = rows_of(path, specimen.name, fitting)
         name = specimen.name.removesuffix(".gz")
+        if match.format.repeated_keys == "last":
+            continue  # dressing it would drop the earlier of two records
         if specimen == quoted():  # a quoted value would get the other line end, too
             continue
         for how, data in redressed(specimen.data, match.format.kind, match.format.encoding).items():
@@ -124,9 +126,7 @@ def test_other_clothes_change_no_row(specimens: list[Specimen], tmp_path: Path) 
 
 def _said(rows: list[tuple[str | None, ...]]) -> list[tuple[Any, ...]]:
     """JSON by what it says, the rest as it is."""
-    return [
-        tuple(json.loads(v) if v is not None and v[:1] == "{" else v for v in row) for row in rows
-    ]
+    return [tuple(json.loads(v) if v and v[0] in '{["' else v for v in row) for row in rows]
 
 
 def test_a_line_twice_is_one_row_more(specimens: list[Specimen], tmp_path: Path) -> None:
