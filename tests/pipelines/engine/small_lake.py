@@ -99,6 +99,7 @@ class SmallLake:
     home: Path
     catalogue: Catalogue
     commit: str = "auto"
+    master: str = "local[2]"
 
     @classmethod
     def at(cls, home: Path, commit: str = "auto") -> SmallLake:
@@ -131,7 +132,7 @@ class SmallLake:
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         }
         settings = load_settings(
-            environ={}, home=self.home, commit=self.commit, master="local[2]",
+            environ={}, home=self.home, commit=self.commit, master=self.master,
             driver_memory="1g", spark_options=spark_options,
         )  # fmt: skip
         jobs = discover(root=ESTATE, package="tests.pipelines.engine.estate")
