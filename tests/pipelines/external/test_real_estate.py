@@ -88,7 +88,7 @@ def test_the_three_questions_are_answered(estate: Settings) -> None:
     assert rows[date(2018, 3, 26)][5] == 1_557
     assert [str(day) for day, row in rows.items() if row[8]] == ["2020-01-02"]
     curve = run_query(estate, catalogue, QUESTIONS["sc_curve"])
-    assert len(curve.rows) >= 8
+    assert len(curve.rows) >= 12
     receipts = run_query(estate, catalogue, QUESTIONS["sc_receipts"])
     assert len(receipts.rows) == 1_743
     assert receipts.rows[0][1] == Decimal(801_000)
