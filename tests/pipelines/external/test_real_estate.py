@@ -31,9 +31,11 @@ FOLDERS = (
     "shfe_official_full_20140106", "shfe_ine_official_excerpts", "shfe_ine_daily_20260129",
     "shfe_ine_daily_continuous", "shfe_ine_month_closes", "shfe_member_positions_2026",
     "shfe_settlement_params_202110", "ine_sc_research", "trading_calendar",
+    "reference_ctp_20251226", "reference_contracts_2019", "reference_wondertrader_2022",
 )  # fmt: skip
 BUILT = (
-    "silver.calendar", "silver.quote_listing", "silver.quote_daily", "silver.quote_continuous",
+    "silver.calendar", "silver.commodity", "silver.contract", "silver.session",
+    "silver.quote_listing", "silver.quote_daily", "silver.quote_continuous",
     "silver.month_close", "silver.settlement_param", "silver.member_position_daily",
     "silver.member_total_daily", "silver.receipt_total_daily", "silver.basis_daily",
     "silver.warehouse_stock_daily", "gold.market_history", "gold.source_disagreement",
