@@ -14,6 +14,7 @@ for name in (
     "maintenance",
     "surveillance",
     "ticks",
+    "governed",
 ):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
