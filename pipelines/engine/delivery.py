@@ -129,6 +129,8 @@ class Step:
     sequence: int
     rows: int | None = None
     part: int | None = None
+    place: int | str | None = None
+    """What a later part has to be called to take this one's place; None where none can."""
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,9 @@ class Effective:
 def effective(deliveries: Iterable[Delivery]) -> Effective:
     """Fold all deliveries of one dataset and interval into what counts.
 
-    In order of sequence: a full delivery starts again; a part adds (a part sent again takes
-    the place of its earlier copy); a correction lies over what came before, by key; a
+    In order of sequence: a full delivery starts again; a part adds, and takes the place of the
+    part that was sent before it under its number or, without a number, under its file's name (the
+    same bytes under that name change nothing); a correction lies over what came before, by key; a
     withdrawal removes by key, or everything when it has no rows. Refused deliveries count
     for nothing, their numbers are known all the same. Raises ValueError when the deliveries
     are of several intervals, or none is given.
@@ -190,6 +193,9 @@ def effective(deliveries: Iterable[Delivery]) -> Effective:
     withdrawn = False
     counted: list[Delivery] = []
     for d in (d for d in seen if d.status == "landed"):
+        before = [s for s in steps if d.mode == "part" and s.place == _place(d)]
+        if d.part is None and any(s.sha256 == d.sha256 for s in before):
+            continue
         empties = d.mode == "withdrawal" and d.rows == 0
         if d.mode == "full" or empties:
             steps, counted, base_from, expected_parts = [], [], d.sequence, None
@@ -202,7 +208,7 @@ def effective(deliveries: Iterable[Delivery]) -> Effective:
             if base == "none":
                 base, withdrawn = "parts", False
             expected_parts = d.parts or expected_parts
-            steps = [s for s in steps if s.part is None or s.part != d.part]
+            steps = [s for s in steps if s not in before]
         steps.append(_step(d))
     reasons = _missing(seen, steps, base, base_from, expected_parts, withdrawn)
     return Effective(
@@ -224,7 +230,15 @@ def _step(d: Delivery) -> Step:
         sequence=d.sequence,
         rows=d.rows,
         part=d.part,
+        place=_place(d),
     )
+
+
+def _place(d: Delivery) -> int | str | None:
+    """A part's number, or its file's name where nobody numbered it."""
+    if d.mode != "part":
+        return None
+    return d.file if d.part is None else d.part
 
 
 def _missing(

@@ -107,6 +107,7 @@ def delivered(
     rows: int | None = 1,
     part: int | None = None,
     parts: int | None = None,
+    file: str | None = None,
     status: str = "landed",
 ) -> Delivery:
     """One landed delivery with this content."""
@@ -120,7 +121,7 @@ def delivered(
         part=part,
         parts=parts,
         sequence=sequence,
-        file=f"{dataset}.csv",
+        file=file or f"{dataset}.csv",
         rows=rows,
         bytes=1,
         sha256=sha,

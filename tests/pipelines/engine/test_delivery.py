@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
@@ -84,6 +85,19 @@ def test_parts_are_complete_when_all_are_there() -> None:
     assert effective([unknown]).completeness == "partial"
 
 
+def test_an_unnumbered_part_takes_the_place_of_its_name() -> None:
+    """A file sent again under its name replaces itself and no other; the same bytes are no news."""
+    first = delivered("tick", DAY, "a", sequence=1, mode="part", file="rb1910.csv")
+    other = delivered("tick", DAY, "b", sequence=2, mode="part", file="rb2001.csv")
+    better = delivered("tick", DAY, "c", sequence=3, mode="part", file="rb1910.csv")
+    same = delivered("tick", DAY, "b", sequence=4, mode="part", file="rb2001.csv")
+    found = effective([first, other, better, same])
+    assert [s.sequence for s in found.steps] == [2, 3]
+    assert found.fingerprint == effective([first, other, better]).fingerprint
+    numbered = delivered("tick", DAY, "d", sequence=5, mode="part", part=1, file="rb1910.csv")
+    assert [s.sequence for s in effective([first, other, better, numbered]).steps] == [2, 3, 5]
+
+
 def test_what_is_missing_is_said() -> None:
     """A gap, a correction without its base and a full withdrawal are partial, never silent."""
     full = delivered("trade", DAY, "a")
@@ -147,3 +161,37 @@ def test_only_what_landed_since_the_last_full_delivery_counts(
     assert all(n >= max(resets, default=0) for n in numbers)
     parts = [s.part for s in steps if s.part is not None]
     assert len(parts) == len(set(parts))
+
+
+NAMED = st.lists(
+    st.tuples(
+        st.sampled_from(["a.csv", "b.csv", "1", "2", "full", "nothing"]),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
+    max_size=10,
+)
+
+
+@given(NAMED)
+def test_what_counts_is_the_last_of_each_part(run: list[tuple[str, int, bool]]) -> None:
+    """A naive reader that keeps the last content under each name or number holds the same bytes.
+
+    Digits stand for a part's number, whatever its file is called.
+    """
+    deliveries: list[Delivery] = [delivered("trade", DAY, "refused", status="refused")]
+    kept: dict[str, str] = {}
+    for sequence, (place, number, landed) in enumerate(run, start=2):
+        content = f"content {number}"
+        is_part = place not in ("full", "nothing")
+        d = delivered(
+            "trade", DAY, content, sequence=sequence,
+            mode="part" if is_part else "full" if place == "full" else "withdrawal",
+            part=int(place) if place.isdigit() else None, file=place if is_part else None,
+            rows=0 if place == "nothing" else 1, status="landed" if landed else "refused",
+        )  # fmt: skip
+        deliveries.append(d)
+        if landed:
+            kept = kept if is_part else {}
+            kept |= {} if place == "nothing" else {place: d.sha256}
+    assert Counter(s.sha256 for s in effective(deliveries).steps) == Counter(kept.values())

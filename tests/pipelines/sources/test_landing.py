@@ -215,6 +215,23 @@ def test_rows_date_a_file_and_its_name_fills_a_column(tmp_path: Path) -> None:
     assert "latest action_time says 2019-06-10" in str(found["rb2005.csv"].message)
 
 
+def test_a_corrected_part_takes_the_place_of_its_name(tmp_path: Path) -> None:
+    """One contract's ticks sent again count once: the newer; the older stays as evidence."""
+    drop = Drop.at(tmp_path)
+    folder = drop.settings.inbox / "public" / "ticks"
+    folder.mkdir(parents=True)
+    (folder / "rb2001.csv").write_bytes(TICKS)
+    (folder / "rb1910.csv").write_bytes(TICKS + TICKS)
+    first = {d.file: d.delivery_id for d in drop.land()}
+    (folder / "rb2001.csv").write_bytes(TICKS.replace(b"3470", b"3471") + TICKS)
+    better = drop.only()
+    assert set(effective(drop.ledger()).delivery_ids) == {first["rb1910.csv"], better.delivery_id}
+    assert len(drop.bronze("market_tick")) == 5
+    (folder / "copy").mkdir()
+    (folder / "copy" / "rb1910.csv").write_bytes(TICKS + TICKS)
+    assert drop.land() == [], "the same bytes again"
+
+
 def test_a_headerless_file_of_another_order_is_refused(tmp_path: Path) -> None:
     """As many fields as a known generation has are not enough: the first record has to fit."""
     drop = Drop.at(tmp_path)
