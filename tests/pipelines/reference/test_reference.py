@@ -85,7 +85,7 @@ def test_contracts_come_from_change_files_and_from_lists(run_job: RunJob) -> Non
     record = (
         '{"instrument_id": "ec2602", "exchange_id": "%s", "product_id": "ec", '
         '"delivery_year": 2026, "delivery_month": 2, "volume_multiple": 50, "price_tick": 0.1, '
-        '"open_date": "20250225", "expire_date": "20260209"}'
+        '"open_date": "20250225", "expire_date": "20260209", "max_limit_order_volume": 500}'
     )
     listed = {"change_type": None, "valid_from": None, "delivery_month": "2"}
     delivered = {
@@ -110,7 +110,9 @@ def test_contracts_come_from_change_files_and_from_lists(run_job: RunJob) -> Non
         "INE", "202602", Decimal(50), Decimal("0.1"),
     )  # fmt: skip
     assert (ec["valid_from"], ec["last_trade_date"]) == (date(2025, 2, 25), date(2026, 2, 9))
+    assert (ec["data_source"], ec["max_limit_order_lots"]) == ("CTP_INSTRUMENT", 500)
     assert found["cu2603"]["valid_from"] == date(2026, 1, 5)
+    assert found["cu2603"]["data_source"] == "EXCHANGE_REFERENCE"
 
 
 def test_a_list_of_contracts_in_capitals_fills_the_same_chains(run_job: RunJob) -> None:
@@ -139,9 +141,46 @@ def test_a_list_of_contracts_in_capitals_fills_the_same_chains(run_job: RunJob) 
     cu = found["cu0806"]
     assert (cu["commodity_id"], cu["delivery_month"], cu["tick_size"]) == ("cu", "200806", None)
     assert (cu["valid_from"], cu["last_trade_date"]) == (date(2007, 6, 19), date(2008, 6, 16))
+    assert (cu["name_zh"], cu["data_source"]) == ("铜0806", "VENDOR_CONTRACT")
     series = found["cu88"]
     assert series["known_to"] == series["known_from"], "no chain"
     assert "list_date" in series["_unparsed"]
+
+
+def test_a_list_without_dates_tells_what_it_can(run_job: RunJob) -> None:
+    """Promise: contracts of a list without dates hold from the list's own date, with the terms of
+    the newest list of commodities until then; nobody invents when they were first traded."""
+    from pipelines.reference.contract import contract
+
+    listed = (
+        '{"name": "沪铜2204", "code": "cu2204", "exchg": "%s", "product": "cu",'
+        ' "maxlimitqty": 500, "maxmarketqty": 30}'
+    )
+    terms = '{"name": "沪铜", "exchg": "SHFE", "volscale": %d, "pricetick": 10}'
+    blank = {"change_type": None, "valid_from": None}
+    rows = run_job(
+        contract,
+        {
+            "bronze.contract": [
+                change("2022-03-31", 1, section="SHFE.cu2204", record=listed % "SHFE", **blank),
+                change("2022-03-31", 2, section="DCE.cu2204", record=listed % "DCE", **blank),
+            ],
+            "bronze.commodity": [
+                change("2022-01-04", 1, section="SHFE.cu", record=terms % 5, **blank),
+                change("2021-01-04", 1, section="SHFE.cu", record=terms % 4, **blank),
+                change("2023-01-04", 1, section="SHFE.cu", record=terms % 6, **blank),
+            ],
+        },
+    )
+    (cu,) = rows
+    assert (cu["contract_id"], cu["name_zh"]) == ("cu2204", "沪铜2204")
+    assert (cu["exchange"], cu["delivery_month"]) == ("SHFE", "202204")
+    assert (cu["valid_from"], cu["known_from"]) == (date(2022, 3, 31), date(2022, 3, 31))
+    assert (cu["list_date"], cu["last_trade_date"], cu["data_source"]) == (
+        None, None, "FRONT_END_LIST",
+    )  # fmt: skip
+    assert (cu["multiplier"], cu["tick_size"]) == (Decimal(5), Decimal(10))
+    assert (cu["max_limit_order_lots"], cu["max_market_order_lots"]) == (500, 30)
 
 
 def test_a_commodity_list_names_its_night_session(run_job: RunJob) -> None:
