@@ -58,6 +58,20 @@ _SHOWN = """
     JOIN {other} o ON o.trade_date = c.trade_date AND o.commodity_id = c.commodity_id
     WHERE {told} GROUP BY c.trade_date, c.commodity_id"""
 _BOUNDS = "o.list_volume_lots BETWEEN c.volume_lots AND c.volume_lots * 2"
+_LISTED = """
+    SELECT o.trade_date, bool_or(c.contract_id IS NOT NULL) AS same
+    FROM (
+      SELECT DISTINCT trade_date, contract_id,
+        regexp_replace(contract_id, '[0-9]+$', '') AS commodity_id FROM {other}
+    ) o
+    JOIN (
+      SELECT commodity_id, min(delivery_month) AS first, min(valid_from) AS told
+      FROM silver_contract WHERE data_source = 'FRONT_END_LIST' GROUP BY commodity_id
+    ) l ON l.commodity_id = o.commodity_id AND o.trade_date < l.told
+    LEFT JOIN silver_contract c
+      ON c.contract_id = o.contract_id AND c.data_source = 'FRONT_END_LIST'
+    WHERE right(o.contract_id, 4) >= right(l.first, 4) AND o.trade_date >= l.told - INTERVAL 1 YEAR
+    GROUP BY o.trade_date, o.contract_id"""
 _PAIRS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "registered receipts: a vendor's history, the exchange's published total",
@@ -119,6 +133,26 @@ _PAIRS: tuple[tuple[str, tuple[str, ...], str], ...] = (
         SELECT m.trade_date, trunc(m.close_price) = trunc(l.close_price) AS same
         FROM silver_month_close m JOIN silver_quote_listing l USING (trade_date, contract_id)
         WHERE l.close_price IS NOT NULL""",
+    ),
+    (
+        "contracts that go on: a vendor's table of margins, a front end's list half a year later",
+        ("silver_contract", "silver_settlement_param"),
+        _LISTED.format(other="silver_settlement_param"),
+    ),
+    (
+        "contracts that go on: recorded ticks, that list six weeks later",
+        ("silver_contract", "silver_market_tick"),
+        _LISTED.format(other="silver_market_tick"),
+    ),
+    (
+        "multiplier and tick of a commodity: a front end's list, CTP's instruments",
+        ("silver_contract",),
+        """
+        SELECT max(i.known_from) AS trade_date,
+          bool_and((f.multiplier, f.tick_size) = (i.multiplier, i.tick_size)) AS same
+        FROM silver_contract f JOIN silver_contract i USING (commodity_id)
+        WHERE f.data_source = 'FRONT_END_LIST' AND i.data_source = 'CTP_INSTRUMENT'
+        GROUP BY commodity_id""",
     ),
 )
 

@@ -22,6 +22,9 @@ BLOCK = 4 << 20
 HEADER_LIMIT = 64_000
 AROUND = " \t\ufeff"
 """What may stand around a name of a header that comes again, a byte-order mark included."""
+SEPARATORS = ",;\t|"
+PAGES = ("<!doctype", "<html", "<table", "<meta", "<?xml")
+"""How a page begins that stands where a table should: an error, or what a program exported."""
 # Of the whole process; without it a long quoted text would be an error of the standard library's.
 csv.field_size_limit(BLOCK)
 
@@ -34,6 +37,10 @@ def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
     """
     first = _first_record(file, form)
     expected = delivered_columns(form, contract)
+    if first is not None and first[0].lstrip().lower().startswith(PAGES):
+        return ("a web page instead of a table",)
+    if first is not None and len(first) == 1 and (other := _separator(first[0], expected, form)):
+        return (f"fields separated by {other!r} instead of {form.delimiter!r}",)
     if form.headerless:
         if first is not None and len(first) != len(expected):
             return (f"{len(first)} fields instead of {len(expected)}",)
@@ -102,6 +109,16 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
         if _only_header(file, form):
             return
         raise MalformedFileError(file.name, "CSV", _reason(error, bad, form, count)) from None
+
+
+def _separator(line: str, expected: tuple[str, ...], form: Format) -> str | None:
+    """The other character that parts the line into the expected fields; None when none does."""
+    for other in SEPARATORS:
+        fields = [field.strip(f'{AROUND}"') for field in line.split(other)]
+        same = len(fields) == len(expected) if form.headerless else set(fields) == set(expected)
+        if other != form.delimiter and len(fields) > 1 and same:
+            return other
+    return None
 
 
 def _from_first_record(file: TextFile) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from fields of the record.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from contracts.model import Contract, Format
 from pipelines.sources.errors import MalformedFileError
-from pipelines.sources.shape import ROW_NUMBER, shape_batch
+from pipelines.sources.shape import ROW_NUMBER, differences, shape_batch
 from pipelines.sources.text import TextFile, text_chunks
 
 BATCH = 8_192
@@ -29,26 +30,38 @@ WHOLE = "$"
 Record = tuple[str, msgspec.Raw]
 _raw_map = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _raw_list = msgspec.json.Decoder(list[msgspec.Raw])
+_CALL = re.compile(rb"([\w.$]{1,40})\s*\(")
 
 
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
-    """How the document differs from the format's sections and keys; empty when it agrees."""
-    _, records = _open(file, form)
-    words: list[str] = []
-    first = records[0][0] if records else None
+    """How the document differs from the format's sections and keys; empty when it agrees.
+
+    Keys are those of every record of the first section.
+    """
+    top = _document(file, form)
+    words = _section_differences(top, form)
+    if words or not (form.required_keys or form.absent_keys):
+        return words
+    _, records = _unfold(file, form, top)
+    first = form.sections[0].split(".", 1)[0] if form.sections else ""
     for number, (section, raw) in enumerate(records, start=1):
-        if section != first or not (form.required_keys or form.absent_keys):
-            break
+        if first not in ("*", section.split(".", 1)[0]):
+            continue
         keys = _keys(raw)
-        missing = [k for k in form.required_keys if k not in keys]
+        if keys is None:
+            return (f"record {number:,} is not an object",)
+        if keys.issuperset(form.required_keys) and keys.isdisjoint(form.absent_keys):
+            continue
+        words = tuple(
+            f"{said}, as record {number:,}"
+            for said in differences(sorted(keys), form.required_keys)
+            if not said.startswith("unexpected ")
+        )
         extra = [k for k in form.absent_keys if k in keys]
-        if missing:
-            words.append(f"records without {', '.join(missing)}, as record {number:,}")
         if extra:
-            words.append(f"records with {', '.join(extra)}, as record {number:,}")
-        if words:
-            break
-    return tuple(words)
+            words += (f"unexpected {', '.join(extra)}, as record {number:,}",)
+        return words
+    return ()
 
 
 def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:
@@ -133,11 +146,28 @@ def _text(value: Any) -> str | None:
 
 def _open(file: TextFile, form: Format) -> tuple[str, list[Record]]:
     """The header, a JSON object of the top-level scalars as delivered, and the records in order."""
-    if form.sections == (WHOLE,):
-        return "{}", [
-            (WHOLE, raw) for raw in _parse(file, _raw_list.decode, form.repeated_keys == "last")
-        ]
-    top = _parse(file, _raw_map.decode, form.repeated_keys == "last")
+    return _unfold(file, form, _document(file, form))
+
+
+def _document(file: TextFile, form: Format) -> Any:
+    """The outermost level: a list where the document is one, else an object."""
+    decode = _raw_list.decode if form.sections == (WHOLE,) else _raw_map.decode
+    return _parse(file, decode, form.repeated_keys == "last")
+
+
+def _section_differences(top: Any, form: Format) -> tuple[str, ...]:
+    """How the sections with something in them differ from the format's; one may be left out."""
+    if isinstance(top, list) or not form.sections or "*.*" in form.sections:
+        return ()
+    known = [section.removesuffix(".*") for section in form.sections]
+    other = [k for k, v in top.items() if k not in known and _nested(v) and bytes(v)[1:-1].strip()]
+    needed = [] if known[0] in top else known[:1]
+    return tuple(f"sections: {said}" for said in differences(other, needed))
+
+
+def _unfold(file: TextFile, form: Format, top: Any) -> tuple[str, list[Record]]:
+    if isinstance(top, list):
+        return "{}", [(WHOLE, raw) for raw in top]
     scalars: list[str] = []
     records: list[Record] = []
     for key, raw in top.items():
@@ -147,9 +177,6 @@ def _open(file: TextFile, form: Format) -> tuple[str, list[Record]]:
             records += [(key, r) for r in _list(file, key, raw)]
         elif f"{key}.*" in form.sections or "*.*" in form.sections:
             records += [(f"{key}.{k}", r) for k, r in _map(file, key, raw).items()]
-    first = form.sections[0] if form.sections else ""
-    if "*" not in first and first not in top:
-        raise MalformedFileError(file.name, form.kind, f"the document has no section {first!r}")
     head = "{" + ",".join(scalars) + "}"
     if len(head) > HEADER_LIMIT:
         reason = f"the document's header has more than {HEADER_LIMIT:,} characters"
@@ -176,6 +203,10 @@ def _parse(file: TextFile, decode: Any, checked: bool) -> Any:
                    object_pairs_hook=None if checked else _seen_once)  # fmt: skip
         return decode(data)
     except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        called = _CALL.match(start)
+        if called:
+            reason = f"its first bytes are a call of {called[1].decode()!r} around the document"
+            raise MalformedFileError(file.name, "JSON", reason) from None
         reason = str(error).rstrip(".")
         place = "" if "byte" in reason or "char" in reason else f", document of {len(data):,} bytes"
         raise MalformedFileError(file.name, "JSON", reason + place) from None
@@ -219,8 +250,8 @@ def _map(file: TextFile, key: str, raw: msgspec.Raw) -> dict[str, msgspec.Raw]:
         raise MalformedFileError(file.name, "JSON", reason) from None
 
 
-def _keys(raw: msgspec.Raw) -> frozenset[str]:
+def _keys(raw: msgspec.Raw) -> frozenset[str] | None:
     try:
         return frozenset(_raw_map.decode(raw))
     except msgspec.DecodeError:
-        return frozenset()
+        return None

@@ -25,7 +25,8 @@ SUBTOTAL = "合计"
 PAGE_LIMIT = 500_000
 """Bytes of a page: the exchange's are of some 50,000, and a parser of pages can be made slow."""
 COLUMNS = 4
-"""Region, warehouse, stock, change."""
+HEADINGS = (("地区",), ("仓库", "厂库", "交割仓库"), ("期货", "本日数量"), ("增减",))
+"""How the columns are headed: region, warehouse, stock, change."""
 _DATE = re.compile(r"(20\d\d)-(\d\d)-(\d\d)")
 _UNIT = re.compile(r"单位[:：]\s*(\S+)")
 
@@ -86,8 +87,18 @@ def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
     headings = [line for line in _lines(file) if line.heading]
     if not headings:
         return ("the page has no table with headings",)
-    wrong = [line for line in headings if len(line.cells) != COLUMNS]
-    return tuple(f"a table of {len(line.cells)} columns instead of {COLUMNS}" for line in wrong[:1])
+    for line in headings:
+        if len(line.cells) != COLUMNS:
+            return (f"a table of {len(line.cells)} columns instead of {COLUMNS}",)
+        wrong = tuple(
+            f"column {place} headed {cell.text[:20]!r} instead of {' or '.join(known)},"
+            f" as line {line.number}"
+            for place, (cell, known) in enumerate(zip(line.cells, HEADINGS, strict=True), start=1)
+            if cell.text not in known
+        )
+        if wrong:
+            return wrong
+    return ()
 
 
 def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.RecordBatch]:

@@ -65,12 +65,12 @@ def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...
     words = []
     for name in list(missing):
         # A hostile header can hold many thousand names: compare with the first of them only.
-        near = [e for e in extra[:SPELLINGS] if len(e) < 2 * len(name)]
-        close = difflib.get_close_matches(name, near, n=1, cutoff=0.8)
+        near = {_spelt(e): e for e in extra[:SPELLINGS] if len(e) < 2 * len(name)}
+        close = difflib.get_close_matches(_spelt(name), near, n=1, cutoff=0.8)
         if close:
-            words.append(f"{close[0]!r} instead of {name!r}")
+            words.append(f"{near[close[0]]!r} instead of {name!r}")
             missing.remove(name)
-            extra.remove(close[0])
+            extra.remove(near[close[0]])
     if missing:
         words.append(f"missing {', '.join(missing)}")
     if extra:
@@ -79,3 +79,8 @@ def differences(found: Sequence[str], expected: Sequence[str]) -> tuple[str, ...
     if twice:
         words.append(f"twice {', '.join(t[:60] for t in twice[:20])}")
     return tuple(words)
+
+
+def _spelt(name: str) -> str:
+    """A name without what spellings differ in: case, underscores, blanks."""
+    return re.sub(r"[\W_]+", "", name).lower()

@@ -26,6 +26,20 @@ CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 BOM = codecs.BOM_UTF8
 _EAST_ASIAN = re.compile("[\u2e80-\uffff]")
+MAGIC = 8
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive (or an Excel file)",
+    b"PAR1": "Parquet",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"%PDF": "PDF",
+    GZIP: "gzip, packed once more",
+    b"7z\xbc\xaf'\x1c": "a 7z archive",
+    b"Rar!": "a rar archive",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel file",
+}
+"""Kinds of files by their first bytes (``MAGIC`` at most)."""
 _UTF8_NAMES = frozenset({"utf-8", "utf8", "utf-8-sig"})
 
 
@@ -57,7 +71,8 @@ def unpacked_chunks(path: Path, name: str, limits: Limits) -> Iterator[bytes]:
         raw.seek(0)
         if not gzipped:
             if name.endswith(".gz"):
-                raise TruncatedFileError(name, "named .gz but not gzip")
+                what = _packed(raw.read(MAGIC))
+                raise TruncatedFileError(name, f"named .gz but {what or 'not gzip'}")
             while chunk := raw.read(CHUNK):
                 yield chunk
             return
@@ -163,10 +178,13 @@ def _begins_east_asian(error: UnicodeDecodeError) -> bool:
 
 
 def _refuse_binary(name: str, start: bytes, encodings: Sequence[str]) -> None:
-    known = {b"PK\x03\x04": "a zip archive", b"PAR1": "Parquet", b"\x28\xb5\x2f\xfd": "zstd",
-             b"%PDF": "PDF"}  # fmt: skip
-    for magic, what in known.items():
-        if start.startswith(magic):
-            raise MalformedFileError(name, "text", f"its first bytes are those of {what}")
+    what = _packed(start)
+    if what is not None:
+        raise MalformedFileError(name, "text", f"its first bytes are those of {what}")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise EncodingMismatchError(name, encodings, 0, "UTF-16 byte-order mark")
+
+
+def _packed(start: bytes) -> str | None:
+    """What a file that begins so is, where it is a known kind and no text."""
+    return next((what for magic, what in _MAGIC.items() if start.startswith(magic)), None)

@@ -9,10 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from pipelines.external import quote_daily
 from pipelines.external.ties import tables, ties
 from tests.pipelines.sources.drops import Drop
 
-QUOTE = {"PRODUCTID": "cu_f", "OPENINTEREST": 8, "OPENINTERESTCHG": -2, "SETTLEMENTPRICE": ""}
+QUOTE = dict.fromkeys(quote_daily.FIELDS, "") | {
+    "PRODUCTID": "cu_f", "OPENINTEREST": 8, "OPENINTERESTCHG": -2,
+}  # fmt: skip
+del QUOTE["TURNOVER"], QUOTE["PRODUCTCLASS"]  # of later generations
 
 
 def _document(day: str) -> bytes:

@@ -20,6 +20,11 @@ LOGIN = (
     "login_id,client_id,member_id,login_time,logout_time,trade_date,public_ip,mac_hash,disk_hash,"
     "app_id,terminal_id,terminal_kind"
 )
+KX_REST = (
+    '"PRESETTLEMENTPRICE":3,"OPENPRICE":3,"HIGHESTPRICE":3,"LOWESTPRICE":3,"CLOSEPRICE":3,'
+    '"OPENINTERESTCHG":0'
+)
+"""What every published quote carries beside product, month, volume, interest and settlement."""
 NOON = datetime(2026, 1, 5, 4, 0, tzinfo=UTC)
 
 

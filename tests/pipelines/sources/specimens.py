@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.simulation.world import simulate
+from tests.pipelines.sources.drops import KX_REST
 from tests.pipelines.sources.mutations import GZIP
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -141,7 +142,7 @@ def large_monsters() -> list[Specimen]:
     """The same, of up to 300 MB each."""
     columns = quoted().data.split(b"\n", 1)[0] + b"\n"
     record = b'{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"1","OPENINTEREST":2,'
-    record += b'"SETTLEMENTPRICE":3}'
+    record += b'"SETTLEMENTPRICE":3,%s}' % KX_REST.encode()
     many = b",".join(b'"k%d":0' % i for i in range(490_000))
     head = b'{"o_curinstrument":[' + b",".join([record] * 9_000) + b"],"
     keys = NEWS_KEYS[:-1] + b',"body":"' + b"x" * 15_000_000 + b'"}\n'

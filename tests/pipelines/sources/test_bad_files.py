@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.sources.drops import LOGIN, Drop, logins
+from tests.pipelines.sources.drops import KX_REST, LOGIN, Drop, logins
 
 NAME = "login_20260105.csv"
 GZ = NAME + ".gz"
 QUOTES = '{"o_curinstrument":[%s],"report_date":"20260105","o_code":0}'
-RECORD = '{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"1","OPENINTEREST":2,%s}'
+RECORD = '{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"1","OPENINTEREST":2,' + (
+    KX_REST + ",%s}"
+)
 
 
 def link(drop: Drop) -> None:

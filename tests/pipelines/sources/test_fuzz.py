@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.sources.drops import Drop, logins
+from tests.pipelines.sources.drops import KX_REST, Drop, logins
 
 SEEDS = [
     ("login_20260105.csv", logins(*range(1, 9))),
@@ -22,10 +22,8 @@ SEEDS = [
     ),
     (
         "kx20260105.dat",
-        (
-            b'{"o_curinstrument":[{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":1,'
-            b'"OPENINTEREST":2,"SETTLEMENTPRICE":3}],"report_date":"20260105"}'
-        ),
+        b'{"o_curinstrument":[{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":1,'
+        b'"OPENINTEREST":2,"SETTLEMENTPRICE":3,%s}],"report_date":"20260105"}' % KX_REST.encode(),
     ),
     (
         "dailystock_20260105.html",

@@ -25,11 +25,14 @@ from pipelines.engine.settings import Settings, load_settings
 from pipelines.sources.fetching import Fetched, fetch
 from pipelines.sources.formats import matches
 from pipelines.sources.http_source import HttpSource, Manners
+from tests.pipelines.sources.drops import KX_REST
 from tests.pipelines.sources.web import Web, body, endless, serving, silent, status, truncated
 
 DAY, HOLIDAY = date(2026, 1, 5), date(2026, 1, 1)
 QUOTE = (
-    '{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"%s","OPENINTEREST":2,"SETTLEMENTPRICE":3}'
+    '{"PRODUCTID":"cu_f","DELIVERYMONTH":"2603","VOLUME":"%s","OPENINTEREST":2,"SETTLEMENTPRICE":3,'
+    + KX_REST
+    + "}"
 )
 SHFE, INE = "/shfe/kx20260105.dat", "/ine/kx20260105.dat"
 
