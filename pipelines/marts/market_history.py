@@ -77,7 +77,7 @@ _HISTORY = f"""
 
 @job(
     "gold.market_history",
-    version=1,
+    version=2,
     inputs=(
         history("silver.quote_continuous"),
         history("silver.quote_daily", alternative=True),

@@ -23,17 +23,30 @@ SAME = ("trade_date", "commodity_id", "contract_id")
 
 _EQUAL = " + ".join(f"int(coalesce(c.{p} = t.{p}.value, false))" for p in PRICES)
 _BOTH = " + ".join(f"int(c.{p} IS NOT NULL AND t.{p} IS NOT NULL)" for p in PRICES)
+_RUN = 3
+"""Trade dates in a row on which one equal price says which contract is meant: by chance alone, a
+contract closes where the main one does on a day now and then."""
 _FOLLOWING = f"""
-    WITH alike AS (
-      SELECT c.trade_date, c.series_id, t.contract_id, {_EQUAL} AS equal_prices,
+    WITH bars AS (
+      SELECT *, row_number() OVER (PARTITION BY series_id ORDER BY trade_date) AS day
+      FROM {{continuous}}
+    ), alike AS (
+      SELECT c.trade_date, c.series_id, c.day, t.contract_id, {_EQUAL} AS equal_prices,
         {_BOTH} AS told_prices,
-        t.open_interest_lots.value AS interest, t.volume_lots.value AS volume
-      FROM {{continuous}} c
+        t.open_interest_lots.value AS interest, t.volume_lots.value AS volume,
+        coalesce(t.open_interest_lots.value BETWEEN c.open_interest_lots * 0.95
+          AND c.open_interest_lots * 1.05, false) AS as_large
+      FROM bars c
       JOIN {{believed}} t ON t.trade_date = c.trade_date AND t.commodity_id = c.commodity_id
+    ), fitting AS (
+      SELECT *, day - row_number() OVER (PARTITION BY series_id, contract_id ORDER BY day) AS island
+      FROM alike WHERE equal_prices * 2 > told_prices
+    ), runs AS (
+      SELECT *, count(*) OVER (PARTITION BY series_id, contract_id, island) AS run FROM fitting
     ), placed AS (
       SELECT *, rank() OVER (PARTITION BY trade_date, series_id ORDER BY equal_prices DESC,
-        interest DESC NULLS LAST, volume DESC NULLS LAST) AS place
-      FROM alike WHERE equal_prices * 2 > told_prices
+        interest DESC NULLS LAST, volume DESC NULLS LAST, run DESC) AS place
+      FROM runs WHERE equal_prices > 1 OR as_large OR run >= {_RUN}
     ), followed AS (
       SELECT trade_date, series_id, max(contract_id) AS contract_id
       FROM placed WHERE place = 1 GROUP BY trade_date, series_id HAVING count(*) = 1
@@ -50,9 +63,11 @@ def observations(inputs: Inputs) -> DataFrame:
     """One row per contract, date and source: all its figures, counted one-sided.
 
     A continuous series speaks of the contract it follows: the one that shows more than half of the
-    series' prices, and most of them; of several the one with most open interest, then volume.
-    Where that leaves several or none, ``contract_id`` is the series' own id. ``series_id`` is null
-    for sources that name contracts themselves.
+    series' prices, and most of them. Where that is one price only, the contract's open interest is
+    the series' as well, to a twentieth, or it has that price on three trade dates in a row. Of
+    several the one with most open interest, then volume, then the longest such run. Where that
+    leaves several or none, ``contract_id`` is the series' own id. ``series_id`` is null for sources
+    that name contracts themselves.
     """
     named = _of_contracts(inputs)
     series = inputs.spark.sql(

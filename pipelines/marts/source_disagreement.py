@@ -42,7 +42,7 @@ _DIFFERENT = """
 
 @job(
     "gold.source_disagreement",
-    version=1,
+    version=2,
     inputs=(
         history("silver.quote_continuous"),
         history("silver.quote_daily", alternative=True),
