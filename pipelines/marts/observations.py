@@ -23,7 +23,7 @@ SAME = ("trade_date", "commodity_id", "contract_id")
 
 _EQUAL = " + ".join(f"int(coalesce(c.{p} = t.{p}.value, false))" for p in PRICES)
 _BOTH = " + ".join(f"int(c.{p} IS NOT NULL AND t.{p} IS NOT NULL)" for p in PRICES)
-_RUN = 3
+_RUN = 5
 """Trade dates in a row on which one equal price says which contract is meant: by chance alone, a
 contract closes where the main one does on a day now and then."""
 _FOLLOWING = f"""
@@ -64,7 +64,7 @@ def observations(inputs: Inputs) -> DataFrame:
 
     A continuous series speaks of the contract it follows: the one that shows more than half of the
     series' prices, and most of them. Where that is one price only, the contract's open interest is
-    the series' as well, to a twentieth, or it has that price on three trade dates in a row. Of
+    the series' as well, to a twentieth, or it has that price on five trade dates in a row. Of
     several the one with most open interest, then volume, then the longest such run. Where that
     leaves several or none, ``contract_id`` is the series' own id. ``series_id`` is null for sources
     that name contracts themselves.

@@ -85,16 +85,17 @@ def test_a_wrong_figure_of_a_vendor_comes_out_by_reconciliation(run_job: RunJob)
 @pytest.mark.spark
 def test_a_roll_is_marked_and_its_return_is_of_one_contract(run_job: RunJob) -> None:
     """No return mixes two contracts; a gap has none; a change of counting is marked."""
-    days = ["2019-12-30", "2019-12-31", "2020-01-02", "2020-01-03", "2020-01-06", "2020-01-07"]
-    old, new = (
-        ["100", "110", "121", "120", "119", "118"],
-        ["200", "210", "220", "231", "233", "234"],
-    )
-    followed = [*old[:3], *new[3:]]
+    days = [
+        "2019-12-26", "2019-12-27", "2019-12-30", "2019-12-31", "2020-01-02",
+        "2020-01-03", "2020-01-06", "2020-01-07", "2020-01-08", "2020-01-09",
+    ]  # fmt: skip
+    old = ["98", "99", "100", "110", "121", "120", "119", "118", "117", "116"]
+    new = ["198", "199", "200", "210", "220", "231", "233", "234", "235", "236"]
+    followed = [*old[:5], *new[5:]]
     world = {
         "silver.quote_continuous": [
             *(bar(day, close) for day, close in zip(days, followed, strict=True)),
-            bar("2020-01-08", "999"),
+            bar("2020-01-10", "999"),
         ],
         "silver.month_close": [
             *(month(day, "sc2002", close) for day, close in zip(days, old, strict=True)),
@@ -104,19 +105,19 @@ def test_a_roll_is_marked_and_its_return_is_of_one_contract(run_job: RunJob) -> 
     }  # fmt: skip
     rows = run_job(market_history, world, intervals=ALL)
     main = {str(r["trade_date"]): r for r in rows if r["series_kind"] == "MAIN"}
-    assert [r["rolled"] for r in main.values()] == [False, False, False, True, *[False] * 3]
+    assert [r["rolled"] for r in main.values()] == [*[False] * 5, True, *[False] * 5]
     assert main["2019-12-31"]["close_return"] == Decimal("0.1")
     assert main["2020-01-03"]["close_return"] == Decimal("0.05"), "sc2004: 220 to 231"
     assert [str(d) for d, r in main.items() if r["basis_changed"]] == ["2020-01-02"]
-    assert main["2020-01-08"]["underlying_contract_id"] is None, "no contract closed at 999"
-    gap = next(r for r in rows if (r["series_id"], str(r["trade_date"])) == ("sc2004", days[2]))
+    assert main["2020-01-10"]["underlying_contract_id"] is None, "no contract closed at 999"
+    gap = next(r for r in rows if (r["series_id"], str(r["trade_date"])) == ("sc2004", days[4]))
     assert gap["close_return"] is None, "not known on 2019-12-31"
 
 
 @pytest.mark.spark
 def test_one_equal_price_tells_a_contract_only_in_a_row(run_job: RunJob) -> None:
     """A close that is equal on a day or two is chance; of two equal closes the longer run tells."""
-    days = [f"2026-01-{d:02d}" for d in (5, 6, 7, 8, 9)]
+    days = [f"2026-01-{d:02d}" for d in (5, 6, 7, 8, 9, 12)]
     world = {
         "silver.quote_continuous": [bar(day, str(500 + i)) for i, day in enumerate(days)],
         "silver.month_close": [
@@ -127,7 +128,7 @@ def test_one_equal_price_tells_a_contract_only_in_a_row(run_job: RunJob) -> None
     }  # fmt: skip
     rows = run_job(market_history, world, intervals=ALL)
     main = [r["underlying_contract_id"] for r in rows if r["series_kind"] == "MAIN"]
-    assert main == [None, "sc2603", "sc2603", "sc2603", "sc2603"]
+    assert main == [None, *["sc2603"] * 5]
     listed = {"trade_date": days[0], "commodity_id": "sc", "close_price": "500",
               "_delivery_id": "list", "volume_lots": 5}  # fmt: skip
     for interest, told in ((104, "sc2612"), (50, None)):
