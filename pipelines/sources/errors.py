@@ -179,7 +179,8 @@ class DateMismatchError(DeliveryError):
         super().__init__(
             file,
             f"its {where} says {found}, expected {expected}.",
-            "ask the sender which date it is; deliver it under that date.",
+            "ask the sender which date it is; say it in the file's name, or as the interval of a"
+            " manifest beside the file.",
         )
 
 

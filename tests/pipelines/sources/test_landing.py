@@ -197,6 +197,7 @@ def test_rows_date_a_file_and_its_name_fills_a_column(tmp_path: Path) -> None:
     assert (dated.status, dated.interval, dated.format) == ("landed", "2019-06-10", "contract-2019")
     assert {r["instrument"] for r in drop.bronze("market_tick")} == {"rb2001"}
     assert found["rb1801.csv"].error_code == "delivery-date"
+    assert "interval of a manifest beside the file" in str(found["rb1801.csv"].message)
     (folder / "rb2001.csv").touch()
     assert drop.land() == []
     claims = {"system": "public", "dataset": "market_tick", "mode": "part", "rows": 1}
