@@ -54,7 +54,7 @@ def append(settings: Settings, day: date, batch: int) -> None:
 
 def measure(settings: Settings, day: date) -> dict[str, Any]:
     """Files of the newest version, files on disk, seconds of each query."""
-    path = settings.table(PRODUCT)
+    path = Path(settings.table(PRODUCT).uri)
     found: dict[str, Any] = {
         "files": len(DeltaTable(str(path)).file_uris()),
         "on_disk": len(list(path.rglob("*.parquet"))),

@@ -73,7 +73,7 @@ class SyntheticLake:
         rows = []
         for product, count in ROWS.items():
             contract = self.catalogue[product]
-            path = self.settings.table(product)
+            path = Path(self.settings.table(product).uri)
             there = path.exists()
             write_deltalake(
                 str(path), _rows(contract, days, count),

@@ -40,7 +40,7 @@ def interval_hashes(
 ) -> tuple[ProductHash, ...]:
     """The hash of every interval of a product that holds rows, in order."""
     contract = catalogue[product]
-    table = open_table(settings.home, product, interval_column_of(contract))
+    table = open_table(settings.storage, product, interval_column_of(contract))
     return _hashes(settings, catalogue, product, [i for i in table.intervals if i != ALL] or [None])
 
 
@@ -50,12 +50,13 @@ def _hashes(
     import duckdb
 
     contract = catalogue[product]
-    table = open_table(settings.home, product, interval_column_of(contract))
+    table = open_table(settings.storage, product, interval_column_of(contract))
     if table.version < 0:
         raise NoTableError(product)
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        settings.storage.open_to(connection)
         found = []
         for interval in intervals:
             files = table.of(None if interval in (None, ALL) else [str(interval)])

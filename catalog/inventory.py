@@ -53,7 +53,7 @@ def _entry(settings: Settings, catalogue: Catalogue, product: str) -> ProductEnt
     path = settings.table(product)
     version, rows, intervals = latest_version(path), None, tuple[str, ...]()
     if version >= 0:
-        table = open_table(settings.home, product, interval_column_of(contract), version)
+        table = open_table(settings.storage, product, interval_column_of(contract), version)
         rows, intervals = sum(f.rows for f in table.files), table.intervals
     due = None
     if contract.sla:

@@ -132,9 +132,9 @@ def _states(
 
     Those are read from its commit: the table is ahead of the ledger then, and its readers too.
     """
-    state = load_state(ledgers, Graph({}))
+    state = load_state(ledgers, Graph({}), settings.storage)
     built = [c.product for c in catalogue.contracts.values() if c.layer != "bronze"]
-    mended, _ = unrecorded(settings.home, built, state)
+    mended, _ = unrecorded(settings.storage, built, state)
     records = (r for of in state.with_rows(mended).records.values() for r in of.values())
     rows = [_standing(record) for record in records]
     states = interval_states(catalogue.contracts, rows, TradingCalendar.default(), now)
@@ -210,6 +210,7 @@ def _publish(
         if base:
             copy_file(target, draft)
         with writing(draft) as connection:
+            settings.storage.open_to(connection)
             parts, copies = _write(connection, settings, plans, heads, masks, key, base, say)
             published = [_published(plans[product], part) for product, part in parts.items()]
             tables = meta_tables(edition, published, states, catalogue)
@@ -267,7 +268,7 @@ def _write(
         table = Table(product, settings.table(product), -1, ())
         if (version := heads[product].version) >= 0:
             column = plan.contract.interval_column
-            table = open_table(settings.home, product, column, version)
+            table = open_table(settings.storage, product, column, version)
         sources = digests(table)
         changed = _changed(old, sources)
         if old is None:

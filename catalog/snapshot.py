@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from contracts.compile.duckdb import duckdb_type
 from contracts.model import Contract
+from pipelines.engine.place import Place
 from pipelines.engine.tables import StoredFile, Table, interval_column_of
 
 _COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint.*\.parquet)$")
@@ -25,20 +26,16 @@ class Head(NamedTuple):
     mark: str
 
 
-def head(table: Path) -> Head:
-    """The newest commit, from the log's directory alone; version -1 without a table."""
-    try:
-        entries = [(m, e) for e in (table / "_delta_log").iterdir() if (m := _COMMIT.match(e.name))]
-    except (FileNotFoundError, NotADirectoryError):
-        return Head(-1, "")
+def head(table: Place) -> Head:
+    """The newest commit, from the log's listing alone; version -1 without a table."""
+    entries = [(m, e) for e in table.log() if (m := _COMMIT.match(e.name))]
     if not entries:
         return Head(-1, "")
     match, entry = max(entries, key=lambda each: (int(each[0].group(1)), each[1].name))
-    status = entry.stat()
-    return Head(int(match.group(1)), f"{status.st_size}:{status.st_mtime_ns}")
+    return Head(int(match.group(1)), f"{entry.size}:{entry.written_ns}")
 
 
-def latest_version(table: Path) -> int:
+def latest_version(table: Place) -> int:
     """The newest committed version; -1 without a table."""
     return head(table).version
 

@@ -19,14 +19,11 @@ def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[
 
     Rows of batches that a later one replaced, or that were never committed, don't count.
     """
-    from deltalake import DeltaTable
-
     from pipelines.engine.ledgers import INTERVAL
-    from pipelines.engine.quarantine import quarantine_path
     from pipelines.engine.tables import exists
 
-    path = quarantine_path(lake.settings.home, product)
-    if not exists(path):
+    place = lake.settings.storage.quarantine(product)
+    if not exists(place):
         return []
     batches: dict[str, set[str]] = {}
     for row in lake.ledgers.read(INTERVAL, where={"product": [product]}):
@@ -34,9 +31,7 @@ def current_rows(lake: Lake, product: str, interval: str | None = None) -> list[
             batches[row.interval] = {row.batch_id}
     wanted = [interval] if interval else sorted(batches)
     rows: list[dict[str, Any]] = (
-        DeltaTable(str(path)).to_pyarrow_table(partitions=[("interval", "in", wanted)]).to_pylist()
-        if wanted
-        else []
+        place.rows([("interval", "in", wanted)]).to_pylist() if wanted else []
     )
     counting = [r for r in rows if r["batch_id"] in batches.get(r["interval"], ())]
     return sorted(

@@ -86,6 +86,7 @@ def trace(
             raise TraceKeyError(product, interval, f"there is no column {column!r}.", contract.key)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone='UTC'")
+        lake.settings.storage.open_to(connection)
         return _Trace(lake, connection, limit).follow(product, interval, key)
 
 
@@ -146,9 +147,9 @@ class _Trace:
     ) -> tuple[int, int, list[dict[str, Any]]] | None:
         column = interval_column_of(contract)
         try:
-            table = open_table(self.lake.settings.home, contract.product, column, version)
+            table = open_table(self.lake.settings.storage, contract.product, column, version)
         except Exception:  # a version that vacuum took: what is there now is the nearest
-            table = open_table(self.lake.settings.home, contract.product, column)
+            table = open_table(self.lake.settings.storage, contract.product, column)
         dated = column is not None and interval not in ("all", "history", "latest")
         files = table.of({interval}) if dated else table.files
         scan = scan_sql(files, contract)
@@ -189,7 +190,7 @@ class _Trace:
         if delivery is None or delivery.product not in self.lake.catalogue:
             return {}
         contract = self.lake.catalogue[delivery.product]
-        table = open_table(self.lake.settings.home, contract.product, "_interval")
+        table = open_table(self.lake.settings.storage, contract.product, "_interval")
         scan = scan_sql(table.of({delivery.interval}), contract)
         cursor = self.connection.execute(
             f"FROM {scan} WHERE _delivery_id = ? AND _row_number = ?", [delivery_id, number]

@@ -16,7 +16,7 @@ import pyarrow as pa
 from quality.frames import Prepared, prepare, slices, stock_expectations
 from quality.gx import Counted, EngineName, Stock, run_suite
 from quality.outcome import GxCount
-from quality.relations import Relation, as_arrow, read_batch
+from quality.relations import Files, Relation, as_arrow, read_batch
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,7 +37,7 @@ def choose_engine(rows: int, limit: int = PANDAS_ROWS) -> EngineName:
 
 
 def judge(
-    batch: Sequence[str] | pa.Table | DataFrame,
+    batch: Files | pa.Table | DataFrame,
     contract: Contract,
     suite: Suite,
     views: Mapping[str, Relation],
@@ -47,16 +47,15 @@ def judge(
 ) -> dict[str, dict[str, GxCount]]:
     """Run the suite: ``{interval: {rule id: GxCount}}``, one entry for each of its rules.
 
-    ``batch``: for ``pandas`` the Parquet files just written (paths or ``file:`` URIs; the
-    interval may live in their Hive path), an Arrow table or a DataFrame; for ``spark`` a
-    DataFrame over those files. ``views``: the rules' inputs by product name - ``Files``, Arrow
-    or DataFrames (``spark``: DataFrames only). Safe to call from several threads. Never raises
-    for what a rule does: it answers "not evaluated" with the reason, and the gate blocks.
+    ``batch``: for ``pandas`` the Parquet files just written (the interval may live in their Hive
+    path), an Arrow table or a DataFrame; for ``spark`` a DataFrame over those files. ``views``:
+    the rules' inputs by product name - ``Files``, Arrow or DataFrames (``spark``: DataFrames
+    only). Safe to call from several threads. Never raises for what a rule does: it answers "not
+    evaluated" with the reason, and the gate blocks.
     """
     if engine == "spark":
         return _judge_spark(batch, contract, suite, views, intervals)
-    files = batch if isinstance(batch, (list, tuple)) else None
-    table = as_arrow(batch) if files is None else read_batch(files, contract)
+    table = read_batch(batch, contract) if isinstance(batch, Files) else as_arrow(batch)
     parts = slices(table, contract, intervals)
     rows = {interval: len(part) for interval, part in parts.items()}
     prepared = prepare(table, contract, suite, views)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -18,16 +18,28 @@ if TYPE_CHECKING:
     from contracts.model import Contract
 
 
+class Access(Protocol):
+    """How files that are not on this machine are read."""
+
+    def arrow(self, paths: Sequence[str]) -> tuple[list[str], Any]:
+        """The paths as pyarrow spells them, and the filesystem that they are in."""
+
+    def open_to(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let the connection read them by their URI."""
+
+
 @dataclass(frozen=True)
 class Files:
-    """Parquet files by local path or ``file:`` URI, with Hive partition columns in their paths.
+    """Parquet files by local path or URI, with Hive partition columns in their paths.
 
-    ``where`` (DuckDB SQL) limits the rows, for example ``known_to IS NULL``. At least one file:
-    an input without files is an empty Arrow table (``empty_table``), which has a schema.
+    ``where`` (DuckDB SQL) limits the rows, for example ``known_to IS NULL``. ``access`` reaches
+    files that are not on this machine. At least one file: an input without files is an empty
+    Arrow table (``empty_table``), which has a schema.
     """
 
     paths: tuple[str, ...]
     where: str | None = None
+    access: Access | None = None
 
 
 Relation = Any
@@ -67,16 +79,22 @@ def local_path(path: str) -> str:
     return path
 
 
-def read_batch(files: Sequence[str], contract: Contract) -> pa.Table:
-    """Read a batch's Parquet files in order, the interval from their Hive path where it is."""
-    if not files:
+def read_batch(files: Files, contract: Contract) -> pa.Table:
+    """Read a batch's Parquet files in order, the interval from their Hive path where it is.
+
+    Unlike a relation's, there may be none; ``where`` is not looked at.
+    """
+    if not files.paths:
         return empty_table(contract)
+    paths, filesystem = [local_path(p) for p in files.paths], None
+    if files.access is not None:
+        paths, filesystem = files.access.arrow(files.paths)
     layout: Any = None
     if contract.interval_column is not None:
         field = (contract.interval_column, pa.date32())
         layout = ds.partitioning(pa.schema([field]), flavor="hive")
     found = ds.dataset(
-        [local_path(f) for f in files], format="parquet", partitioning=layout
+        paths, format="parquet", partitioning=layout, filesystem=filesystem
     ).to_table()
     order = [c.name for c in contract.columns if c.name in found.column_names]
     return found.select(order)
@@ -94,6 +112,8 @@ def bind(connection: duckdb.DuckDBPyConnection, relations: Mapping[str, Relation
     for product, relation in relations.items():
         name = view_name(product)
         if isinstance(relation, Files):
+            if relation.access is not None:
+                relation.access.open_to(connection)
             paths = ", ".join(_quote(local_path(p)) for p in relation.paths)
             where = f" WHERE {relation.where}" if relation.where else ""
             connection.execute(

@@ -77,7 +77,7 @@ def governed(inbox: Path, home: Path, clock: Clock) -> int:
         summary = run(settings, lake=lake, now=lambda: now)
     for failure in summary.failures:
         raise failure.error
-    return _delta_rows(settings.table("silver.bench_order"))
+    return _delta_rows(settings.table("silver.bench_order").uri)
 
 
 def bare(inbox: Path, home: Path, clock: Clock) -> int:
@@ -172,7 +172,7 @@ def _duck_casts() -> str:
     return ", ".join([*typed, copy, f"coalesce({unread}, false) AS unread"])
 
 
-def _delta_rows(path: Path) -> int:
+def _delta_rows(path: Path | str) -> int:
     from deltalake import DeltaTable
 
     return int(DeltaTable(str(path)).to_pyarrow_dataset().count_rows())

@@ -189,7 +189,6 @@ class _Desk:
     def _delivered(self, wish: Wish, contract: Contract) -> list[dict[str, Any]]:
         """Rows of a line in the deliveries that count: they pass, and no quarantine holds them."""
         import pyarrow.compute as pc
-        from deltalake import DeltaTable
 
         from pipelines.engine.tables import exists
 
@@ -202,12 +201,10 @@ class _Desk:
         found: list[dict[str, Any]] = []
         for source in (r.product for r in job.inputs if r.product.startswith("bronze.")):
             counting = deliveries.get(source, {}).get(wish.interval)
-            path = self.lake.settings.table(source)
-            if counting is None or not exists(path):
+            place = self.lake.settings.table(source)
+            if counting is None or not exists(place):
                 continue
-            rows = DeltaTable(str(path)).to_pyarrow_table(
-                partitions=[("_interval", "=", wish.interval)], columns=lineage
-            )
+            rows = place.rows([("_interval", "=", wish.interval)], columns=lineage)
             here = pc.equal(rows.column("_row_number"), int(line))
             found += [
                 {"delivery_id": r["_delivery_id"], "row_number": r["_row_number"], "rules": None}

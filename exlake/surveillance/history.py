@@ -130,12 +130,10 @@ def _published(settings: Settings, day: str) -> list[dict[str, Any]] | None:
 
     The version of the batch is not asked for: maintenance may have removed its files.
     """
-    from deltalake import DeltaTable
-
-    table = DeltaTable(str(settings.table(PRODUCT)))
-    if not set(SAID) <= {field.name for field in table.schema().fields}:
+    table = settings.table(PRODUCT)
+    if not set(SAID) <= {field.name for field in table.delta().schema().fields}:
         return None
-    frame = table.to_pyarrow_table(partitions=[("trade_date", "=", day)])
+    frame = table.rows([("trade_date", "=", day)])
     alerts: list[dict[str, Any]] = frame.to_pylist()
     assert all(alert["trade_date"] == date.fromisoformat(day) for alert in alerts)
     return alerts

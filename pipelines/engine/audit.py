@@ -23,12 +23,11 @@ from quality.relations import read_batch
 from quality.results import Declared
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pyspark.sql import DataFrame
 
     from contracts.catalogue import Catalogue
     from pipelines.engine.held import DataFile
+    from pipelines.engine.place import Place
     from pipelines.engine.plan import Planned
     from pipelines.engine.quarantine import Aside
     from pipelines.engine.settings import Settings
@@ -89,7 +88,7 @@ class Auditor:
     settings: Settings
     rules: Compiled
     reader: InputReader
-    table: Path
+    table: Place
     tables: TableAudit
     declared: Mapping[str, Declared]
     """Row rules with nothing to judge in this lake (an optional input that is not part of it)."""
@@ -123,7 +122,7 @@ class Auditor:
         engine = self._engine(files)
         if engine == "pandas":
             given: dict[str, Any] = self.relations(row_rules)
-            batch: Any = [file.path for file in files]
+            batch: Any = self.table.files([file.path for file in files])
         else:
             given, batch = dict(self.views(row_rules)), frame
         expectations = judge(
@@ -176,7 +175,7 @@ class Auditor:
         return frame.unionByName(aside.frame) if aside else frame
 
     def _table(self, files: Sequence[DataFile], aside: Aside | None) -> Any:
-        table = read_batch([file.path for file in files], self.contract)
+        table = read_batch(self.table.files([file.path for file in files]), self.contract)
         if aside is None:
             return table
         import pyarrow as pa

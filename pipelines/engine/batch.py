@@ -24,7 +24,7 @@ from pipelines.engine.locks import lock_path
 from pipelines.engine.metadata import CommitMetadata, dump
 from pipelines.engine.plan import Planned
 from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Timer, prepare
-from pipelines.engine.quarantine import append, quarantine_path, rejected_rows
+from pipelines.engine.quarantine import append, rejected_rows
 from pipelines.engine.rewrite import Cleaned, clean
 from pipelines.engine.rows import BEGINNING, END, IntervalRow
 from pipelines.engine.stored import stored_columns
@@ -263,7 +263,7 @@ class _Batch:
                 states=states,
                 originals=self._originals(rejected),
             ),
-            quarantine_path(self.context.settings.home, self.product),
+            self.context.settings.storage.quarantine(self.product),
         )
         reach("quarantine-written")
 
@@ -280,7 +280,7 @@ class _Batch:
         """Record which business dates read differently now (see DESIGN's dimensions)."""
         from pipelines.engine.dimensions import CHAIN_COLUMNS, changed_range
 
-        stored = open_table(self.context.settings.home, self.product, None)
+        stored = open_table(self.context.settings.storage, self.product, None)
         old = read(self.context.spark, self.contract, stored)
         key = [name for name in self.contract.key if name not in CHAIN_COLUMNS]
         attributes = [

@@ -8,7 +8,6 @@ one, because their recorded schema is another.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.faults import reach
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from contracts.model import Contract
+    from pipelines.engine.place import Place
 
 
-def schema_changes(contract: Contract, table: Path) -> tuple[SchemaChange, ...]:
+def schema_changes(contract: Contract, table: Place) -> tuple[SchemaChange, ...]:
     """What differs between the stored table and the contract; nothing when there is no table."""
     stored = stored_columns(table)
     if stored is None:
@@ -35,14 +35,14 @@ def schema_changes(contract: Contract, table: Path) -> tuple[SchemaChange, ...]:
     return describe_schema(contract.product, stored, contract.columns)
 
 
-def must_follow(contract: Contract, table: Path) -> None:
+def must_follow(contract: Contract, table: Place) -> None:
     """Raise SchemaPendingError when reading the table by the contract would give other values."""
     pending = [c for c in schema_changes(contract, table) if c.kind in REWRITTEN or c.refused]
     if pending:
         raise SchemaPendingError(contract.product, pending)
 
 
-def evolve(spark: SparkSession, contract: Contract, table: Path) -> tuple[SchemaChange, ...]:
+def evolve(spark: SparkSession, contract: Contract, table: Place) -> tuple[SchemaChange, ...]:
     """Rewrite the table when the contract renames or widens columns; the changes it found.
 
     The caller holds the table's lock. Raises SchemaChangeRefusedError before anything is written.

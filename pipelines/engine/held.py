@@ -15,16 +15,19 @@ import json
 import shutil
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from contracts.errors import TerminalError, TransientError
+from contracts.errors import ExlakeError, TerminalError, TransientError
 from pipelines.engine.faults import reach
 from quality.errors import RowsOutsideIntervalsError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+    from pipelines.engine.place import Place
 
 ALL = "all"
 
@@ -76,7 +79,7 @@ class ConcurrentWriteError(TransientError):
 
 @dataclass(frozen=True)
 class DataFile:
-    """One written, uncommitted data file: absolute ``path``, its interval, rows and bytes."""
+    """One written, uncommitted data file: its URI, its interval, rows and bytes."""
 
     path: str
     interval: str
@@ -115,7 +118,7 @@ def can_hold(spark: SparkSession) -> bool:
 def hold(
     spark: SparkSession,
     df: DataFrame,
-    table: Path,
+    table: Place,
     *,
     product: str,
     interval_column: str | None,
@@ -154,7 +157,7 @@ class TransactionWrite:
         self,
         spark: SparkSession,
         df: DataFrame,
-        table: Path,
+        table: Place,
         product: str,
         interval_column: str | None,
         intervals: Collection[str],
@@ -176,7 +179,7 @@ class TransactionWrite:
         self._dropped: list[str] = []
         for kind, body, action in self._write(df):
             if kind == "add":
-                self._actions.append((str(table / body["path"]), body, action))
+                self._actions.append((table.file(body["path"]), body, action))
             elif kind == "remove":
                 self._removed.append((body, action))
 
@@ -236,7 +239,7 @@ class TransactionWrite:
             accepted._jdf, self._none(), self._jvm.org.apache.spark.api.python.PythonUtils.toSeq([])
         )
         fresh = [
-            (str(self._table / body["path"]), body, action)
+            (self._table.file(body["path"]), body, action)
             for kind, body, action in self._parsed(written)
             if kind == "add"
         ]
@@ -288,9 +291,8 @@ class TransactionWrite:
     def _remove(self, paths: list[str]) -> None:
         # A leftover is invisible and swept later: failing to remove it must not fail the run.
         for path in paths:
-            Path(path).unlink(missing_ok=True)
-            crc = Path(path).parent / f".{Path(path).name}.crc"
-            crc.unlink(missing_ok=True)
+            with suppress(OSError, ExlakeError):
+                self._table.remove(path)
 
 
 class StagedWrite:
@@ -300,7 +302,7 @@ class StagedWrite:
         self,
         spark: SparkSession,
         df: DataFrame,
-        table: Path,
+        table: Place,
         product: str,
         interval_column: str | None,
         intervals: Collection[str],

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.evolve import must_follow
@@ -19,9 +18,8 @@ from pipelines.engine.tables import (
     open_table,
     read,
     read_effective,
-    table_path,
 )
-from quality.relations import Files, empty_table
+from quality.relations import empty_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from contracts.model import Read
     from pipelines.engine.calendar import TradingCalendar
     from pipelines.engine.delivery import Effective
+    from pipelines.engine.place import Storage
     from quality.relations import Relation
 
 Deliveries = Callable[[str], Mapping[str, "Effective"]]
@@ -43,7 +42,7 @@ class InputReader:
     """Gives the rows of declared reads for ``intervals`` of one product."""
 
     spark: SparkSession
-    home: Path
+    storage: Storage
     catalogue: Catalogue
     calendar: TradingCalendar
     deliveries: Deliveries
@@ -55,8 +54,8 @@ class InputReader:
         if product not in self.tables:
             contract = self.catalogue[product]
             if contract.layer != "bronze":
-                must_follow(contract, table_path(self.home, product))
-            self.tables[product] = open_table(self.home, product, interval_column_of(contract))
+                must_follow(contract, self.storage.table(product))
+            self.tables[product] = open_table(self.storage, product, interval_column_of(contract))
         return self.tables[product]
 
     @property
@@ -121,8 +120,8 @@ class InputReader:
             paths = [f.path for f in table.of({e.interval for e in effective})]
             ids = ", ".join(f"'{d}'" for e in effective for d in e.delivery_ids)
             counting = f"_delivery_id IN ({ids})" if ids else "false"
-            return Files(tuple(paths), counting) if paths else empty_table(contract)
+            return table.place.files(paths, counting) if paths else empty_table(contract)
         dated = declared.how == "same" and contract.interval_column is not None
         paths = [f.path for f in table.of(self.intervals if dated else None)]
         where = "known_to IS NULL" if contract.scd2 else None
-        return Files(tuple(paths), where) if paths else empty_table(contract)
+        return table.place.files(paths, where) if paths else empty_table(contract)

@@ -35,8 +35,8 @@ class Lake:
 
     def state(self) -> State:
         """What the ledgers say now, mended from commit metadata in memory."""
-        state = load_state(self.ledgers, self.graph)
-        rows, _ = unrecorded(self.settings.home, self.graph.built, state)
+        state = load_state(self.ledgers, self.graph, self.settings.storage)
+        rows, _ = unrecorded(self.settings.storage, self.graph.built, state)
         return state.with_rows(rows) if rows else state
 
     def request(

@@ -27,6 +27,7 @@ from pipelines.engine.delivery import Delivery
 from pipelines.engine.faults import reach
 from pipelines.engine.lake_format import newest, note_format
 from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.place import Folder
 from pipelines.engine.rows import (
     AlertRow,
     DecisionRow,
@@ -134,7 +135,7 @@ class Ledgers:
         """As ``read``, but an Arrow table (JSON columns as text), or some of its columns."""
         schema = schema_of(ledger)
         path = self.ops / ledger.name
-        if not exists(path):
+        if not exists(Folder(path)):
             return schema.empty_table()
         table = DeltaTable(str(path))
         partitions = None
@@ -159,14 +160,14 @@ class Ledgers:
         with locked(lock_path(self.locks, "ops"), wait_seconds=self.lock_wait_seconds):
             for ledger in LEDGERS:
                 path = self.ops / ledger.name
-                if exists(path):
+                if exists(Folder(path)):
                     table = DeltaTable(str(path))
                     _compact(table)
                     table.vacuum(dry_run=False)
 
     def _append(self, ledger: Ledger[Any], rows: Sequence[Any]) -> None:
         path = self.ops / ledger.name
-        table = DeltaTable(str(path)) if exists(path) else None
+        table = DeltaTable(str(path)) if exists(Folder(path)) else None
         following = 0 if table is None else table.version() + 1
         if len(rows) >= ROWS_PER_VERSION:
             raise ValueError(f"{len(rows)} rows are too many for one append to {ledger.name}")

@@ -17,16 +17,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pipelines.engine.faults import reach
 from pipelines.engine.ledgers import Ledgers
 from pipelines.engine.locks import lock_path, locked
-from pipelines.engine.quarantine import quarantine_path
+from pipelines.engine.place import Entry, Place, is_commit
 from pipelines.engine.retention import Expiry, Retention, expire, plan_expiry
-from pipelines.engine.tables import exists, table_path
+from pipelines.engine.tables import exists
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -71,11 +70,11 @@ def plan_care(
 ) -> list[Care]:
     """What each table of these products needs; changes nothing. Tables not there are left out."""
     found = []
-    for table, product, path in _tables(settings, products):
-        small, expired, orphans = _survey(path, settings.retention_hours)
+    for table, product, place in _tables(settings, products):
+        small, expired, orphans = _survey(place, settings.retention_hours)
         care = _care(table, small, expired, orphans)
         if retention is not None and table == product:
-            care = _aged(care, plan_expiry(settings.home, retention, product))
+            care = _aged(care, plan_expiry(settings.storage, retention, product))
         found.append(care)
     return found
 
@@ -96,23 +95,23 @@ def maintain(
     done = []
     wait = settings.lock_wait_seconds
     ledgers = Ledgers(settings.ops, settings.locks, wait)
-    for table, product, path in _tables(settings, products):
+    for table, product, place in _tables(settings, products):
         with locked(lock_path(settings.locks, product), wait_seconds=wait):
             age = None
             if retention is not None and table == product:
-                age = expire(settings.home, ledgers, retention, product)
-            small, expired, orphans = _survey(path, settings.retention_hours)
+                age = expire(settings, ledgers, retention, product)
+            small, expired, orphans = _survey(place, settings.retention_hours)
             care = _aged(_care(table, small, expired, orphans), age)
             if small:
-                _compact(path, small)
+                _compact(place, small)
                 reach("compacted")
             if expired:
-                _open(path).vacuum(
+                place.delta().vacuum(
                     settings.retention_hours, dry_run=False, enforce_retention_duration=False
                 )
                 reach("vacuumed")
             for orphan in orphans:
-                orphan.unlink(missing_ok=True)
+                place.remove(place.file(orphan.name))
                 reach("orphan-removed")
         if not care.idle:
             done.append(care)
@@ -127,31 +126,30 @@ def _aged(care: Care, expiry: Expiry | None) -> Care:
     return replace(care, retired=expiry.gone, on_hold=expiry.held)
 
 
-def _tables(settings: Settings, products: Iterable[str]) -> Iterator[tuple[str, str, Path]]:
-    """(name, the product whose lock guards it, path) of every table that is there."""
+def _tables(settings: Settings, products: Iterable[str]) -> Iterator[tuple[str, str, Place]]:
+    """(name, the product whose lock guards it, place) of every table that is there."""
     for product in products:
-        for table, path in (
-            (product, table_path(settings.home, product)),
-            (f"quarantine.{product}", quarantine_path(settings.home, product)),
+        for table, place in (
+            (product, settings.storage.table(product)),
+            (f"quarantine.{product}", settings.storage.quarantine(product)),
         ):
-            if exists(path):
-                yield table, product, path
+            if exists(place):
+                yield table, product, place
 
 
-def _open(path: Path) -> DeltaTable:
-    from deltalake import DeltaTable
-
-    return DeltaTable(str(path))
-
-
-def _survey(path: Path, retention_hours: int) -> tuple[dict[str, int], list[Path], list[Path]]:
+def _survey(place: Place, retention_hours: int) -> tuple[dict[str, int], list[Entry], list[Entry]]:
     """Small files per interval worth merging, expired files, orphans."""
-    table = _open(path)
-    expired = [
-        path / unquote(name)
+    table = place.delta()
+    there = {entry.name: entry for entry in place.data()}
+    expired = {
+        unquote(name)
         for name in table.vacuum(retention_hours, dry_run=True, enforce_retention_duration=False)
-    ]
-    return _small(table), [p for p in expired if p.exists()], sorted(_orphans(path, table))
+    }
+    named = {unquote(uri) for uri in table.file_uris()} | {
+        place.file(name) for name in _named_in_log(place)
+    }
+    orphans = [there[name] for name in sorted(there) if place.file(name) not in named]
+    return _small(table), [there[name] for name in sorted(expired & there.keys())], orphans
 
 
 def _small(table: DeltaTable) -> dict[str, int]:
@@ -169,31 +167,21 @@ def _small(table: DeltaTable) -> dict[str, int]:
     return {value: n for value, n in sorted(counts.items()) if n >= MANY_FILES}
 
 
-def _orphans(path: Path, table: DeltaTable) -> Iterator[Path]:
-    """Data files that neither the newest version nor any kept log entry names."""
-    named = {unquote(uri) for uri in table.file_uris()}
-    relative = set(_named_in_log(path))
-    for file in path.rglob("*.parquet"):
-        inside = file.relative_to(path)
-        if inside.parts[0] == "_delta_log":
+def _named_in_log(place: Place) -> Iterator[str]:
+    for entry in place.log():
+        if not is_commit(entry.name):
             continue
-        if str(file) not in named and inside.as_posix() not in relative:
-            yield file
-
-
-def _named_in_log(path: Path) -> Iterator[str]:
-    for entry in (path / "_delta_log").glob("[0-9]*.json"):
-        for line in entry.read_text(encoding="utf-8").splitlines():
+        for line in place.log_text(entry.name).splitlines():
             action = json.loads(line)
             body = action.get("add") or action.get("remove")
             if body:
                 yield unquote(body["path"])
 
 
-def _compact(path: Path, small: dict[str, int]) -> None:
+def _compact(place: Place, small: dict[str, int]) -> None:
     from deltalake import WriterProperties
 
-    table = _open(path)
+    table = place.delta()
     columns = table.metadata().partition_columns
     only = [(columns[0], "in", sorted(small))] if columns else None
     table.optimize.compact(
@@ -203,12 +191,12 @@ def _compact(path: Path, small: dict[str, int]) -> None:
     )
 
 
-def _care(table: str, small: dict[str, int], expired: list[Path], orphans: list[Path]) -> Care:
+def _care(table: str, small: dict[str, int], expired: list[Entry], orphans: list[Entry]) -> Care:
     return Care(
         table=table,
         compact=tuple(small),
         small_files=sum(small.values()),
         expired=len(expired),
         orphans=len(orphans),
-        bytes=sum(p.stat().st_size for p in (*expired, *orphans) if p.exists()),
+        bytes=sum(entry.size for entry in (*expired, *orphans)),
     )

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.model import Contract
@@ -20,7 +19,6 @@ from pipelines.engine.ledger_rows import Stamp
 from pipelines.engine.plan import Planned
 from pipelines.engine.rows import IntervalRow, ResultRow
 from pipelines.engine.table_audit import TableAudit
-from pipelines.engine.tables import table_path
 from quality.decisions import counting
 from quality.outcome import Decision, Verdict
 from quality.results import Declared
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from contracts.catalogue import Catalogue
     from pipelines.engine.calendar import TradingCalendar
     from pipelines.engine.graph import Graph
+    from pipelines.engine.place import Place
     from pipelines.engine.settings import Settings
     from pipelines.engine.state import State
 
@@ -92,7 +91,7 @@ class Preparation:
     contract: Contract
     job: Job
     batch_id: str
-    table: Path
+    table: Place
     decisions: tuple[Decision, ...]
     reader: InputReader
     auditor: Auditor
@@ -115,7 +114,7 @@ def prepare(
     batch_id = f"{context.run_id}-{product}-{uuid.uuid4().hex[:8]}"
     reader = InputReader(
         context.spark,
-        context.settings.home,
+        context.settings.storage,
         context.catalogue,
         context.calendar,
         lambda bronze: state.deliveries.get(bronze, {}),
@@ -131,7 +130,7 @@ def prepare(
     )
     declared = _declared(contract, tables, intervals)
     rules = compiled(contract, context.catalogue).without(frozenset(declared))
-    table = table_path(context.settings.home, product)
+    table = context.settings.table(product)
     return Preparation(
         context=context,
         state=state,

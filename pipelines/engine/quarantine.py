@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.conform import LINEAGE
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from contracts.model import Contract
+    from pipelines.engine.place import Place, Storage
     from pipelines.engine.rows import IntervalRow
 
 COLUMNS = (
@@ -39,11 +39,6 @@ class Aside:
 
     frame: DataFrame
     rows: Mapping[str, int]
-
-
-def quarantine_path(home: Path, product: str) -> Path:
-    """``<home>/quarantine/<layer>_<name>``."""
-    return home / "quarantine" / product.replace(".", "_")
 
 
 def rejected_rows(
@@ -105,13 +100,13 @@ def _as_delivered(rows: DataFrame) -> DataFrame:
     )
 
 
-def append(rows: DataFrame, path: Path) -> None:
+def append(rows: DataFrame, place: Place) -> None:
     """Append shaped rows (the caller holds the product's lock)."""
-    (rows.coalesce(1).write.format("delta").mode("append").partitionBy("interval").save(str(path)))
+    (rows.coalesce(1).write.format("delta").mode("append").partitionBy("interval").save(str(place)))
 
 
 def put_aside(
-    spark: SparkSession, home: Path, contract: Contract, stored: Sequence[IntervalRow]
+    spark: SparkSession, storage: Storage, contract: Contract, stored: Sequence[IntervalRow]
 ) -> Aside | None:
     """The rows that published intervals left in quarantine; None when there are none.
 
@@ -126,13 +121,13 @@ def put_aside(
     short = {row.interval: row for row in stored if row.quarantined}
     if not short:
         return None
-    path = quarantine_path(home, contract.product)
-    files = [f.path for f in stored_files(path, "interval")[1] if f.interval in short]
+    place = storage.quarantine(contract.product)
+    files = [f.path for f in stored_files(place, "interval")[1] if f.interval in short]
     batches = sorted({row.batch_id for row in short.values()})
     schema = StructType.fromJson(json.loads(schema_json(contract)))
     business = StructType([f for f in schema.fields if not f.name.startswith("_")])
     rows = (
-        spark.read.option("basePath", str(path))
+        spark.read.option("basePath", str(place))
         .parquet(*files)
         .where(F.col("batch_id").isin(batches))
         .withColumn("__row", F.from_json("row", business, JSON_OPTIONS))

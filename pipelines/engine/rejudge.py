@@ -37,7 +37,7 @@ def judge_again(
     timer = Timer()
     ready = prepare(context, state, product, planned)
     contract, auditor = ready.contract, ready.auditor
-    table = open_table(context.settings.home, product, interval_column_of(contract))
+    table = open_table(context.settings.storage, product, interval_column_of(contract))
     intervals = tuple(p.interval for p in planned)
     files = [DataFile(f.path, f.interval, f.rows, 0) for f in table.of(set(intervals))]
     with timer.phase("audit"):
@@ -48,7 +48,7 @@ def judge_again(
         # What was built and put aside still counts where rules judge what was delivered.
         aside = put_aside(
             context.spark,
-            context.settings.home,
+            context.settings.storage,
             contract,
             [_stored(state, product, interval) for interval in intervals],
         )

@@ -10,25 +10,24 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, Ledgers
 from pipelines.engine.metadata import load
+from pipelines.engine.place import Place, Storage, is_commit
 from pipelines.engine.rows import IntervalRow, LineageRow, ResultRow
 from pipelines.engine.state import State
-from pipelines.engine.tables import exists, table_path
 
 
 def unrecorded(
-    home: Path, products: Iterable[str], state: State
+    storage: Storage, products: Iterable[str], state: State
 ) -> tuple[list[IntervalRow], list[ResultRow]]:
     """Return the ledger rows of commits that the ledgers do not hold, oldest first per table."""
     rows: list[IntervalRow] = []
     results: list[ResultRow] = []
     for product in products:
-        path = table_path(home, product)
-        newest = newest_version(path)
+        place = storage.table(product)
+        newest = place.version()
         records = state.records.get(product, {})
         known = max(
             (r.published.delta_version or 0 for r in records.values() if r.published), default=-1
@@ -36,7 +35,7 @@ def unrecorded(
         if newest <= known:
             continue
         seen = {r.published.batch_id for r in records.values() if r.published}
-        for version, text in _commits(path, after=known):
+        for version, text in _commits(place, after=known):
             metadata = load(text)
             if metadata is None or metadata.batch_id in seen:
                 continue
@@ -47,14 +46,14 @@ def unrecorded(
 
 
 def repair(
-    ledgers: Ledgers, home: Path, products: Iterable[str], state: State, now: datetime
+    ledgers: Ledgers, storage: Storage, products: Iterable[str], state: State, now: datetime
 ) -> list[IntervalRow]:
     """Append what commits carry and the ledgers lack: intervals, results, lineage.
 
     Results and lineage are appended before intervals are, so a run killed between the two has
     left some; those are not repeated. Returns the interval rows.
     """
-    rows, results = unrecorded(home, products, state)
+    rows, results = unrecorded(storage, products, state)
     if not rows:
         return rows
     batches = sorted({row.batch_id for row in rows})
@@ -98,25 +97,18 @@ def lineage_of(
     ]
 
 
-def newest_version(path: Path) -> int:
-    """The table's newest version from its log's file names, -1 when there is no table."""
-    if not exists(path):
-        return -1
-    return max(int(file.stem) for file in (path / "_delta_log").glob("[0-9]*.json"))
-
-
-def _commits(path: Path, *, after: int) -> list[tuple[int, str | None]]:
+def _commits(place: Place, *, after: int) -> list[tuple[int, str | None]]:
     """(version, our metadata) of the commits after a version, oldest first.
 
     Read from their own log entries: maintenance leaves versions that no ledger names, and the
     whole history would be read again by every plan.
     """
-    entries = ((int(e.stem), e) for e in (path / "_delta_log").glob("[0-9]*.json"))
-    return [(version, _metadata(entry)) for version, entry in sorted(entries) if version > after]
+    entries = sorted((int(e.name[:-5]), e.name) for e in place.log() if is_commit(e.name))
+    return [(v, _metadata(place.log_text(name))) for v, name in entries if v > after]
 
 
-def _metadata(entry: Path) -> str | None:
-    for line in entry.read_text(encoding="utf-8").splitlines():
+def _metadata(entry: str) -> str | None:
+    for line in entry.splitlines():
         said = json.loads(line).get("commitInfo")
         if said is not None:
             text = said.get("userMetadata")

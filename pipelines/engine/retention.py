@@ -12,16 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from contracts.model import Contract
 from pipelines.engine.faults import reach
 from pipelines.engine.graph import Graph
 from pipelines.engine.ledgers import DELIVERY, INTERVAL, Ledgers
-from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import IntervalRow
 from pipelines.engine.state import State
-from pipelines.engine.tables import exists, interval_column_of, stored_files, table_path
+from pipelines.engine.tables import exists, interval_column_of, stored_files
+
+if TYPE_CHECKING:
+    from pipelines.engine.place import Place, Storage
+    from pipelines.engine.settings import Settings
 
 WHOLE = ("history", "latest")
 
@@ -90,21 +93,21 @@ def on_hold(contract: Contract, day: date) -> bool:
     return any(hold.first <= day <= hold.last for hold in contract.legal_holds)
 
 
-def plan_expiry(home: Path, retention: Retention, product: str) -> Expiry:
+def plan_expiry(storage: Storage, retention: Retention, product: str) -> Expiry:
     """What of a product is past its retention and still there, in table, quarantine or ledger."""
     records = retention.state.records.get(product, {})
     known = {i for i, r in records.items() if r.latest.state != "expired"}
-    for path, column in _tables(home, retention.contracts[product]):
-        known |= {f.interval for f in stored_files(path, column)[1]}
+    for place, column in _tables(storage, retention.contracts[product]):
+        known |= {f.interval for f in stored_files(place, column)[1]}
     if retention.contracts[product].layer == "bronze":
         delivered = retention.state.deliveries.get(product, {})
         known |= {i for i in delivered if i not in records}
     return retention.past(product, known)
 
 
-def expire(home: Path, ledgers: Ledgers, retention: Retention, product: str) -> Expiry:
+def expire(settings: Settings, ledgers: Ledgers, retention: Retention, product: str) -> Expiry:
     """Remove what ``plan_expiry`` names; the caller holds the product's lock. What was removed."""
-    due = plan_expiry(home, retention, product)
+    due = plan_expiry(settings.storage, retention, product)
     if not due.gone:
         return due
     contract, records = retention.contracts[product], retention.state.records.get(product, {})
@@ -116,34 +119,32 @@ def expire(home: Path, ledgers: Ledgers, retention: Retention, product: str) -> 
     ]
     ledgers.append((INTERVAL, rows))
     reach("retention-recorded")
-    for path, column in _tables(home, contract):
-        _delete(path, column, due.gone)
+    for place, column in _tables(settings.storage, contract):
+        _delete(place, column, due.gone)
         reach("retention-deleted")
     if contract.layer == "bronze":
         where = {"dataset": [contract.name], "interval": due.gone}
         for delivery in ledgers.read(DELIVERY, where=where):
             if delivery.path is not None:
-                (home / delivery.path).unlink(missing_ok=True)
+                (settings.home / delivery.path).unlink(missing_ok=True)
     return due
 
 
-def _tables(home: Path, contract: Contract) -> list[tuple[Path, str]]:
-    """(path, partition column) of the product's tables that are there and have intervals."""
+def _tables(storage: Storage, contract: Contract) -> list[tuple[Place, str]]:
+    """(place, partition column) of the product's tables that are there and have intervals."""
     pairs = [
-        (table_path(home, contract.product), str(interval_column_of(contract))),
-        (quarantine_path(home, contract.product), "interval"),
+        (storage.table(contract.product), str(interval_column_of(contract))),
+        (storage.quarantine(contract.product), "interval"),
     ]
     return [pair for pair in pairs if interval_column_of(contract) and exists(pair[0])]
 
 
-def _delete(path: Path, column: str, intervals: Iterable[str]) -> None:
-    from deltalake import DeltaTable
-
-    there = {f.interval for f in stored_files(path, column)[1]}
+def _delete(place: Place, column: str, intervals: Iterable[str]) -> None:
+    there = {f.interval for f in stored_files(place, column)[1]}
     gone = sorted(there & set(intervals))
     if not gone:
         return
-    table = DeltaTable(str(path))
+    table = place.delta()
     kind = next(str(f.type.type) for f in table.schema().fields if f.name == column)
     sign = "DATE " if kind == "date" else ""
     days = ", ".join(f"{sign}'{interval}'" for interval in gone)

@@ -114,9 +114,9 @@ class _Runner:
     def run(self) -> RunSummary:
         """Carry out the stages level by level; record everything once, at the end."""
         started = self.now()
-        state = load_state(self.lake.ledgers, self.lake.graph)
+        state = load_state(self.lake.ledgers, self.lake.graph, self.lake.settings.storage)
         mended = repair(
-            self.lake.ledgers, self.lake.settings.home, self.lake.graph.built, state, started
+            self.lake.ledgers, self.lake.settings.storage, self.lake.graph.built, state, started
         )
         state = state.with_rows(mended)
         outcomes: list[BatchOutcome] = []

@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from contracts.errors import TerminalError
+from pipelines.engine.place import LocalStorage, Place, Storage
 
 PREFIX = "EXLAKE_"
 OUTSIDE = frozenset({"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL", "EXLAKE_FAULT"})
@@ -197,11 +198,6 @@ class Settings(BaseSettings):
         return self.home / "ops"
 
     @property
-    def quarantine(self) -> Path:
-        """Rejected rows, one table per product."""
-        return self.home / "quarantine"
-
-    @property
     def airflow(self) -> Path:
         """Airflow's home."""
         return self.home / "airflow"
@@ -216,10 +212,14 @@ class Settings(BaseSettings):
         """Keys of the masks, one file per audience, mode 0600."""
         return self.home / "secrets"
 
-    def table(self, product: str) -> Path:
-        """The Delta table of a product: ``home/<layer>/<name>``."""
-        layer, name = product.split(".", 1)
-        return self.home / layer / name
+    @property
+    def storage(self) -> Storage:
+        """Where the products' tables lie."""
+        return LocalStorage(self.home)
+
+    def table(self, product: str) -> Place:
+        """The place of a product's table."""
+        return self.storage.table(product)
 
 
 def load_settings(

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -28,6 +27,7 @@ from pipelines.engine.ledgers import (
     period_of,
     rows_of,
 )
+from pipelines.engine.place import Storage
 from pipelines.engine.rows import READABLE, DecisionRow, IntervalRow, newest
 from pipelines.engine.stored import Columns, stored_columns
 
@@ -119,7 +119,9 @@ def holds(decision: DecisionRow, interval: str) -> bool:
     return date.fromisoformat(interval) <= decision.expires_on
 
 
-def load_state(ledgers: Ledgers, graph: Graph, periods: Sequence[str] | None = None) -> State:
+def load_state(
+    ledgers: Ledgers, graph: Graph, storage: Storage, periods: Sequence[str] | None = None
+) -> State:
     """Read the state of ``periods`` (months; None: all) and of every dimension and snapshot.
 
     Reads two or three small Delta tables through delta-rs; never starts Spark.
@@ -141,7 +143,7 @@ def load_state(ledgers: Ledgers, graph: Graph, periods: Sequence[str] | None = N
         state,
         deliveries=by_interval(delivered),
         decisions=tuple(ledgers.read(DECISION)),
-        schemas=_schemas(ledgers.ops.parent, graph, state),
+        schemas=_schemas(storage, graph, state),
     )
 
 
@@ -154,7 +156,7 @@ def load_records(ledgers: Ledgers) -> State:
     return replace(state, decisions=tuple(ledgers.read(DECISION)))
 
 
-def _schemas(home: Path, graph: Graph, state: State) -> dict[str, Columns]:
+def _schemas(storage: Storage, graph: Graph, state: State) -> dict[str, Columns]:
     """Stored columns of the products whose contract promises others by now (seldom any)."""
     found = {}
     for product in graph.built:
@@ -163,7 +165,7 @@ def _schemas(home: Path, graph: Graph, state: State) -> dict[str, Columns]:
             r.published and r.published.schema_fingerprint != contract.schema_at(interval)
             for interval, r in state.records.get(product, {}).items()
         ):
-            columns = stored_columns(home.joinpath(*product.split(".", 1)))
+            columns = stored_columns(storage.table(product))
             if columns is not None:
                 found[product] = columns
     return found

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-from deltalake import DeltaTable
+from typing import TYPE_CHECKING, Any
 
 from pipelines.engine.tables import exists
+
+if TYPE_CHECKING:
+    from pipelines.engine.place import Place
 
 Columns = tuple[tuple[str, str], ...]
 SPARK_NAMES: Mapping[str, str] = {"integer": "int", "long": "bigint", "short": "smallint"}
 
 
-def stored_columns(table: Path) -> Columns | None:
+def stored_columns(table: Place) -> Columns | None:
     """Names and Spark SQL types in order; None when there is no table."""
     if not exists(table):  # a killed first batch leaves an empty log folder
         return None
-    fields = DeltaTable(str(table), without_files=True).schema().fields
+    fields = table.delta(without_files=True).schema().fields
     return tuple((f.name, _spark_type(f.type)) for f in fields)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from contracts.model import Contract
     from pipelines.engine.delivery import Effective
+    from pipelines.engine.place import Place, Storage
 
 ALL = "all"
 
@@ -40,7 +41,7 @@ class UnreadableTableError(TerminalError):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One committed data file: absolute path, its interval and its row count."""
+    """One committed data file: its URI, its interval and its row count."""
 
     path: str
     interval: str
@@ -52,7 +53,7 @@ class Table:
     """A product's table at one version (-1: it does not exist yet)."""
 
     product: str
-    path: Path
+    place: Place
     version: int
     files: tuple[StoredFile, ...]
 
@@ -69,39 +70,34 @@ class Table:
         return tuple(sorted({file.interval for file in self.files}))
 
 
-def table_path(home: Path, product: str) -> Path:
-    """``<home>/<layer>/<name>``: where the table of ``product`` lives."""
-    layer, name = product.split(".", 1)
-    return home / layer / name
-
-
-def exists(path: Path) -> bool:
-    """Tell whether a Delta table is at ``path``."""
-    return (path / "_delta_log").is_dir() and any((path / "_delta_log").glob("*.json"))
+def exists(place: Place) -> bool:
+    """Tell whether a Delta table is at ``place``."""
+    return place.version() >= 0
 
 
 def open_table(
-    home: Path, product: str, interval_column: str | None, version: int | None = None
+    storage: Storage, product: str, interval_column: str | None, version: int | None = None
 ) -> Table:
     """Return the table's file list at ``version`` (None: the newest), without a JVM."""
-    path = table_path(home, product)
-    found, files = stored_files(path, interval_column, version, product)
-    return Table(product, path, found, files)
+    place = storage.table(product)
+    found, files = stored_files(place, interval_column, version, product)
+    return Table(product, place, found, files)
 
 
 def stored_files(
-    path: Path, interval_column: str | None, version: int | None = None, product: str | None = None
+    place: Place,
+    interval_column: str | None,
+    version: int | None = None,
+    product: str | None = None,
 ) -> tuple[int, tuple[StoredFile, ...]]:
-    """Version and committed files of the table at ``path``; -1 and none when it is not there."""
-    if not exists(path):
+    """Version and committed files of the table at ``place``; -1 and none when it is not there."""
+    if not exists(place):
         return -1, ()
-    from deltalake import DeltaTable
-
-    table = DeltaTable(str(path), version=version)
+    table = place.delta(version)
     protocol = table.protocol()
     if protocol.min_reader_version > 1:
         features = protocol.reader_features or ["a newer protocol"]
-        raise UnreadableTableError(product or path.name, features)
+        raise UnreadableTableError(product or place.uri, features)
     actions = table.get_add_actions(flatten=True)
     rows = {name: actions.column(name).to_pylist() for name in actions.schema.names}
     column = f"partition.{interval_column}"
@@ -109,7 +105,7 @@ def stored_files(
     days = [str(day) for day in rows[column]] if interval_column else [ALL] * count
     records = rows.get("num_records") or [0] * count
     files = tuple(
-        StoredFile(str(path / name), day, int(n or 0))
+        StoredFile(place.file(name), day, int(n or 0))
         for name, day, n in zip(rows["path"], days, records, strict=True)
     )
     return int(table.version()), files
@@ -127,11 +123,11 @@ def read(
 
     A table or interval that is not there gives an empty frame of that schema.
     """
-    return read_files(spark, contract, table.path, [file.path for file in table.of(intervals)])
+    return read_files(spark, contract, table.place, [file.path for file in table.of(intervals)])
 
 
 def read_files(
-    spark: SparkSession, contract: Contract, base: Path, paths: Sequence[str]
+    spark: SparkSession, contract: Contract, base: Place | Path, paths: Sequence[str]
 ) -> DataFrame:
     """Return the rows of exactly these data files below ``base``, with the contract's schema."""
     from pyspark.sql.types import StructType

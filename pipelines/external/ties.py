@@ -12,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contracts.catalogue import load_catalogue
 from pipelines.engine.delivery import effective
 from pipelines.engine.ledgers import DELIVERY, RESULT, Ledgers
 from pipelines.engine.settings import Settings, load_settings
@@ -214,23 +215,22 @@ _QUERIES = (
 def lake_views(settings: Settings) -> DuckDBPyConnection:
     """Silver and bronze as DuckDB views (``silver_quote_daily``), of bronze only what counts."""
     import duckdb
-    from deltalake import DeltaTable
 
     lake = duckdb.connect()
     counting = {i for e in _effective(settings).values() for i in e.delivery_ids}
     ids = ", ".join(f"'{i}'" for i in sorted(counting)) or "''"
-    for layer in ("silver", "bronze"):
-        for path in sorted((settings.home / layer).glob("*")):
-            if not exists(path):
-                continue
-            files = DeltaTable(str(path)).file_uris()
-            if files:
-                named = f"{layer}_{path.name}"
-                found: Any = lake.read_parquet(files, hive_partitioning=True)
-                # Of bronze only what counts: replaced deliveries stay there as evidence.
-                if layer == "bronze":
-                    found = found.filter(f"_delivery_id IN ({ids})")
-                found.create_view(named)
+    settings.storage.open_to(lake)
+    for product in sorted(load_catalogue(settings.contracts_dir).contracts):
+        place = settings.table(product)
+        if product.startswith("gold.") or not exists(place):
+            continue
+        files = place.delta().file_uris()
+        if files:
+            found: Any = lake.read_parquet(files, hive_partitioning=True)
+            # Of bronze only what counts: replaced deliveries stay there as evidence.
+            if product.startswith("bronze."):
+                found = found.filter(f"_delivery_id IN ({ids})")
+            found.create_view(product.replace(".", "_"))
     return lake
 
 

@@ -11,14 +11,16 @@ import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from contracts.model import Contract
 from pipelines.engine.delivery import Delivery
 from pipelines.sources.shape import ROW_NUMBER
+
+if TYPE_CHECKING:
+    from pipelines.engine.place import Place
 
 METADATA = "exlake.deliveries"
 STATISTICS = {"delta.dataSkippingStatsColumns": "_delivery_id,_row_number"}
@@ -49,7 +51,7 @@ def bronze_schema(contract: Contract) -> pa.Schema:
     )
 
 
-def append(table: Path, contract: Contract, landed: Sequence[Landed]) -> int | None:
+def append(table: Place, contract: Contract, landed: Sequence[Landed]) -> int | None:
     """Append all of ``landed`` in one commit; return its version, None when there are no rows.
 
     If reading any of them fails, nothing is committed. The caller holds the table's lock.
@@ -57,39 +59,31 @@ def append(table: Path, contract: Contract, landed: Sequence[Landed]) -> int | N
     filled = [item for item in landed if item.rows]
     if not filled:
         return None
-    from deltalake import CommitProperties, DeltaTable, write_deltalake
+    from deltalake import CommitProperties, write_deltalake
 
     schema = bronze_schema(contract)
     reader = pa.RecordBatchReader.from_batches(schema, _rows(filled, schema))
-    table.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    table.prepare()
+    there = table.version() >= 0
     write_deltalake(
-        str(table),
+        table.uri,
         reader,
+        storage_options=table.options,
         mode="append",
-        schema_mode="merge" if _exists(table) else None,  # a new generation may add columns
+        schema_mode="merge" if there else None,  # a new generation may add columns
         partition_by=["_interval"],
-        configuration=STATISTICS if not _exists(table) else None,
+        configuration=None if there else STATISTICS,
         commit_properties=CommitProperties(custom_metadata={METADATA: _encode(filled)}),
     )
-    return int(DeltaTable(str(table)).version())
+    return table.version()
 
 
-def version_on_disk(table: Path) -> int:
-    """The newest version by the names in the log, -1 when there is no table (one listing)."""
-    log = table / "_delta_log"
-    if not log.is_dir():
-        return -1
-    return max((int(f.stem) for f in log.glob("*.json") if f.stem.isdigit()), default=-1)
-
-
-def unrecorded(table: Path, after: int, known: Collection[str]) -> list[Delivery]:
+def unrecorded(table: Place, after: int, known: Collection[str]) -> list[Delivery]:
     """Deliveries appended in versions above ``after`` whose ids are not in ``known``."""
-    if not _exists(table):
+    if table.version() < 0:
         return []
-    from deltalake import DeltaTable
-
     found = []
-    log = DeltaTable(str(table))
+    log = table.delta()
     for commit in log.history(max(1, log.version() - after)):
         text = commit.get(METADATA)
         if text and int(commit["version"]) > after:
@@ -133,7 +127,3 @@ def _rows(landed: Sequence[Landed], schema: pa.Schema) -> Iterator[pa.RecordBatc
                 value = stamps[("_delivery_id", "", "_received_at", "_interval").index(field.name)]
                 arrays.append(pa.repeat(pa.scalar(value, field.type), batch.num_rows))
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _exists(table: Path) -> bool:
-    return version_on_disk(table) >= 0

@@ -24,7 +24,7 @@ from pipelines.engine.ledgers import DELIVERY, Ledgers
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.settings import Settings
 from pipelines.sources.base import Limits, Offer, Source
-from pipelines.sources.bronze import Landed, append, unrecorded, version_on_disk
+from pipelines.sources.bronze import Landed, append, unrecorded
 from pipelines.sources.errors import BUSY, FileBusyError, UnsafePathError
 from pipelines.sources.file_drop import FileDrop
 from pipelines.sources.formats import Match, fingerprint
@@ -287,7 +287,7 @@ class _Landing:
         self.ledgers.append((DELIVERY, deliveries))
 
     def _versions(self) -> dict[str, int]:
-        found = {c.product: version_on_disk(self.settings.table(c.product)) for c in self.contracts}
+        found = {c.product: self.settings.table(c.product).version() for c in self.contracts}
         return {product: version for product, version in found.items() if version >= 0}
 
     def _note_versions(self) -> None:

@@ -23,7 +23,6 @@ import pytest
 
 from pipelines.engine.incidents import CURSOR
 from pipelines.engine.ledgers import INCIDENT, INTERVAL, LINEAGE, RESULT, Ledgers
-from pipelines.engine.quarantine import quarantine_path
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -108,7 +107,7 @@ class Shell:
         (self.home / "ops" / CURSOR).unlink(missing_ok=True)
         for product in products:
             shutil.rmtree(self.home.joinpath(*product.split(".")))
-            shutil.rmtree(quarantine_path(self.home, product), ignore_errors=True)
+            shutil.rmtree(self.home / "quarantine" / product.replace(".", "_"), ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

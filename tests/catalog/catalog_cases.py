@@ -145,7 +145,7 @@ class TinyLake:
         """Replace one interval (or the whole table), as a published run would leave it."""
         c = self.catalogue[product]
         schema = pa.schema([(k.name, ARROW[k.type]) for k in c.columns])
-        path = self.settings.table(product)
+        path = Path(self.settings.table(product).uri)
         column_name = c.interval_column
         write_deltalake(
             str(path),

@@ -156,7 +156,7 @@ def test_a_table_built_anew_is_published_although_it_counts_alike(lake: TinyLake
 
 def test_only_committed_rows_are_published(lake: TinyLake) -> None:
     """Invariant 1: files that no commit names (a held or killed batch) are never read."""
-    committed = next(lake.settings.table("silver.trade").glob("*/*.parquet"))
+    committed = next(Path(lake.settings.table("silver.trade").uri).glob("*/*.parquet"))
     (committed.parent / "part-held-uncommitted.parquet").write_bytes(committed.read_bytes())
     publish(lake.settings, lake.catalogue, "analyst", now=NOW)
     assert rows(published_path(lake.settings, "analyst"), "SELECT count(*) FROM silver.trade") == [

@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 
 from exlake.cli import main
 from pipelines.engine.ledgers import INTERVAL, RESULT, Ledgers
-from pipelines.engine.quarantine import COLUMNS, quarantine_path
+from pipelines.engine.quarantine import COLUMNS
 from pipelines.engine.rows import IntervalRow, ResultRow
 
 DAY = "2026-01-05"
@@ -43,7 +43,7 @@ def plant(home: Path, **changes: Any) -> Ledgers:
         for line, rules in ROWS
     ]  # fmt: skip
     table = pa.table({c: [r[c] for r in rows] for c in COLUMNS})
-    write_deltalake(quarantine_path(home, "silver.trade"), table, partition_by=["interval"])
+    write_deltalake(home / "quarantine" / "silver_trade", table, partition_by=["interval"])
     ledgers.append(
         (INTERVAL, [interval_row("silver.trade", state="blocked", batch_id="b1", **changes)]),
         (RESULT, [

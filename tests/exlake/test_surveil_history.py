@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 
 from exlake.surveillance import history
 from exlake.surveillance.causes import DAY as FIGURES
@@ -66,7 +66,7 @@ class World:
         types = {"figure": pa.int64(), "threshold": pa.int64(), "evidence_count": pa.int64(),
                  "rule_version": pa.int32(), "trade_date": pa.date32()}  # fmt: skip
         schema = pa.schema([(n, types.get(n, pa.string())) for n in names])
-        table = self.settings.table(history.PRODUCT)
+        table = self.settings.table(history.PRODUCT).uri
         write_deltalake(
             table, pa.Table.from_pylist(rows, schema), mode="overwrite",
             partition_by=["trade_date"],
@@ -157,7 +157,7 @@ def test_a_table_of_an_older_contract_is_left_for_its_next_build(world: World) -
     world.land("trade")
     world.publish(SAID | {"alert_id": "A1"})
     old = pa.table({"trade_date": [datetime.fromisoformat(DAY).date()], "alert_id": ["A1"]})
-    table = world.settings.table(history.PRODUCT)
+    table = world.settings.table(history.PRODUCT).uri
     write_deltalake(table, old, mode="overwrite", schema_mode="overwrite")
     assert history.record(world.settings, world.ledgers, [DAY], NOW) == 0
 
@@ -167,7 +167,7 @@ def test_maintenance_takes_no_history_away(world: World) -> None:
     world.land("trade")
     world.publish(SAID | {"alert_id": "A1"})
     world.publish(SAID | {"alert_id": "A1", "figure": 700})
-    DeltaTable(world.settings.table(history.PRODUCT)).vacuum(
+    world.settings.table(history.PRODUCT).delta().vacuum(
         0, dry_run=False, enforce_retention_duration=False
     )
     assert history.record(world.settings, world.ledgers, [DAY], NOW) == 0

@@ -211,7 +211,7 @@ def views() -> dict[str, pa.Table]:
     }
 
 
-def write(table: pa.Table, folder: Path) -> list[str]:
+def write(table: pa.Table, folder: Path) -> Files:
     """Files as Delta lays them out: the interval only in the path, which is percent-encoded."""
     found = []
     for day in (D1, D2):
@@ -220,7 +220,7 @@ def write(table: pa.Table, folder: Path) -> list[str]:
         path.parent.mkdir(parents=True)
         pq.write_table(part.drop_columns(["trade_date"]), path)
         found.append("file://" + str(path).replace(" ", "%20"))
-    return found
+    return Files(tuple(found))
 
 
 @pytest.mark.spark
@@ -296,7 +296,7 @@ def test_what_cannot_be_evaluated_says_so() -> None:
 @pytest.mark.slow
 def test_an_empty_batch_is_judged_without_failing() -> None:
     """No rows: nothing fails, nothing was checked, and no rule is lost."""
-    found = judge([], THING, suite(THING, CATALOGUE), views(), INTERVALS[:1])
+    found = judge(Files(()), THING, suite(THING, CATALOGUE), views(), INTERVALS[:1])
     assert found == {"2026-01-05": {r.id: GxCount(0, 0, None) for r in RULES}}
 
 

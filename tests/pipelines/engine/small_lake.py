@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from deltalake import DeltaTable
 
 from contracts.catalogue import Catalogue
 from contracts.load import load_catalogue
@@ -25,7 +24,6 @@ from pipelines.engine.discovery import discover
 from pipelines.engine.graph import build_graph
 from pipelines.engine.incidents import CURSOR
 from pipelines.engine.ledgers import DECISION, INCIDENT, INTERVAL, LINEAGE, RESULT, Ledgers
-from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
 from pipelines.engine.run import Lake, RunSummary, run
 from pipelines.engine.session import QUICK
@@ -224,7 +222,7 @@ class SmallLake:
         (self.home / "ops" / CURSOR).unlink(missing_ok=True)
         for product in products:
             shutil.rmtree(self.lake.settings.table(product))
-            shutil.rmtree(quarantine_path(self.home, product), ignore_errors=True)
+            shutil.rmtree(self.lake.settings.storage.quarantine(product), ignore_errors=True)
 
     # --- what is there ------------------------------------------------------------------------
 
@@ -251,11 +249,11 @@ class SmallLake:
 
     def rows(self, product: str, interval: str | None = None) -> list[dict[str, Any]]:
         """Published rows as delta-rs reads them, in key order."""
-        path = self.lake.settings.table(product)
-        if not exists(path):
+        place = self.lake.settings.table(product)
+        if not exists(place):
             return []
         contract = self.catalogue[product]
-        found: list[dict[str, Any]] = DeltaTable(str(path)).to_pyarrow_table().to_pylist()
+        found: list[dict[str, Any]] = place.rows([]).to_pylist()
         column = contract.interval_column
         kept = [r for r in found if interval is None or str(r[str(column)]) == interval]
         return sorted(kept, key=lambda r: tuple(str(r[k]) for k in contract.key))
@@ -266,12 +264,12 @@ class SmallLake:
 
     def aside(self, product: str = "silver.order", interval: str = D1) -> list[dict[str, Any]]:
         """Quarantined rows that count: those of the batch the ledger names."""
-        path = quarantine_path(self.home, product)
-        if not exists(path):
+        place = self.lake.settings.storage.quarantine(product)
+        if not exists(place):
             return []
         attempt = self.lake.state().records[product][interval].attempt
         assert attempt is not None
-        rows: list[dict[str, Any]] = DeltaTable(str(path)).to_pyarrow_table().to_pylist()
+        rows: list[dict[str, Any]] = place.rows([]).to_pylist()
         return [r for r in rows if r["interval"] == interval and r["batch_id"] == attempt.batch_id]
 
     def hashes(self, products: Iterable[str] = ALL) -> dict[str, str]:
@@ -280,12 +278,12 @@ class SmallLake:
 
     def hash(self, product: str) -> str:
         """The portable hash of one product, by DuckDB over delta-rs' rows."""
-        path = self.lake.settings.table(product)
-        if not exists(path):
+        place = self.lake.settings.table(product)
+        if not exists(place):
             return EMPTY
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone='UTC'")
-            connection.register("content", DeltaTable(str(path)).to_pyarrow_table())
+            connection.register("content", place.rows([]))
             sql = portable_hash_sql(self.catalogue[product], "duckdb", "content")
             (value,) = connection.execute(sql).fetchall()[0]
         return str(value)

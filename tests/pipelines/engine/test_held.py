@@ -19,6 +19,7 @@ from pipelines.engine.held import (
     can_hold,
     hold,
 )
+from pipelines.engine.place import Folder
 from pipelines.engine.tables import exists
 from tests.pipelines.engine.small_lake import D1, D2, ESTATE
 
@@ -47,7 +48,7 @@ def write(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -
         return hold(
             spark,
             rows if hasattr(rows, "sparkSession") else frame(spark, rows),  # type: ignore[arg-type]
-            tmp_path / "table",
+            Folder(tmp_path / "table"),
             product="silver.thing",
             interval_column="trade_date",
             intervals=intervals,
@@ -60,7 +61,7 @@ def write(request: pytest.FixtureRequest, spark: SparkSession, tmp_path: Path) -
 
 def read(spark: SparkSession, table: Path) -> list[Any]:
     """Published rows by Spark, delta-rs and DuckDB, which must agree."""
-    if not exists(table):
+    if not exists(Folder(table)):
         return []
     by_rust = DeltaTable(str(table)).to_pyarrow_table().select(["trade_date", "id", "price"])
     with duckdb.connect() as connection:
@@ -174,11 +175,11 @@ def test_one_writer_of_an_interval_wins(spark: SparkSession, write: Write, tmp_p
 def test_a_product_of_one_interval_is_replaced_whole(spark: SparkSession, tmp_path: Path) -> None:
     """Invariant 8: dimensions take the same way, and any reader can read the table."""
     for staged in (False, True):
-        table = tmp_path / f"table{staged}"
+        table = Folder(tmp_path / f"table{staged}")
         for rows in ([(D1, 1, "1.00")], [(D1, 2, "1.00"), (D2, 3, "1.00")]):
             hold(
                 spark, frame(spark, rows), table, product="silver.thing", interval_column=None,
                 intervals=["all"], staging=tmp_path / "staging", force_staged=staged,
             ).commit(["all"], "{}")  # fmt: skip
-        assert read(spark, table) == [(D1, 2), (D2, 3)]
+        assert read(spark, table.path) == [(D1, 2), (D2, 3)]
         assert DeltaTable(str(table)).protocol().min_reader_version == 1

@@ -22,7 +22,7 @@ def reader(lake: SmallLake, spark: SparkSession, *intervals: str) -> InputReader
     opened = lake.lake
     state = opened.state()
     return InputReader(
-        spark, lake.home, lake.catalogue, opened.calendar,
+        spark, opened.settings.storage, lake.catalogue, opened.calendar,
         lambda product: state.deliveries.get(product, {}), intervals,
     )  # fmt: skip
 

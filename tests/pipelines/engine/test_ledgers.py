@@ -29,6 +29,7 @@ from pipelines.engine.ledgers import (
     RUN,
     Ledgers,
 )
+from pipelines.engine.place import LocalStorage
 from pipelines.engine.rows import (
     AlertRow,
     Change,
@@ -218,9 +219,15 @@ def test_the_state_read_back_plans_the_same(
         if runs:
             world.run()
     ledgers.append((DELIVERY, world.deliveries), (INTERVAL, world.rows))
-    loaded = load_state(ledgers, world.graph)
+    storage = LocalStorage(ledgers.ops.parent)
+    loaded = load_state(ledgers, world.graph, storage)
     assert plan(world.request(), loaded) == plan(world.request(), world.state)
     for first, last in ((days[0], days[0]), (days[2], days[2])):
         dates = (date.fromisoformat(first), date.fromisoformat(last))
-        narrow = load_state(ledgers, world.graph, periods_for(world.graph, CALENDAR, dates))
+        narrow = load_state(
+            ledgers,
+            world.graph,
+            LocalStorage(ledgers.ops.parent),
+            periods_for(world.graph, CALENDAR, dates),
+        )
         assert plan(world.request(dates), narrow) == plan(world.request(dates), world.state)

@@ -34,7 +34,7 @@ def rows(table: Path, version: int | None = None) -> list[tuple[object, ...]]:
 def lake(tmp_path: Path) -> Settings:
     """A table with an interval of many small files, replaced files, and a killed batch's file."""
     settings = load_settings(environ={}, home=tmp_path / "lake", lock_wait_seconds=0.2)
-    table = settings.table(PRODUCT)
+    table = Path(settings.table(PRODUCT).uri)
     for x in range(MANY_FILES):
         day = pa.table({"day": ["2026-01-05"], "x": [x]})
         write_deltalake(str(table), day, mode="append", partition_by=["day"])
@@ -52,7 +52,7 @@ def expiring(settings: Settings) -> Settings:
 
 def test_rows_stay_and_waste_goes(lake: Settings) -> None:
     """The same rows in fewer files; a killed batch's file goes; a second time does nothing."""
-    table = lake.table(PRODUCT)
+    table = Path(lake.table(PRODUCT).uri)
     before, version = rows(table), DeltaTable(str(table)).version()
     (care,) = plan_care(lake, [PRODUCT, "gold.member_day"])
     assert (care.table, care.compact, care.small_files) == (PRODUCT, ("2026-01-05",), MANY_FILES)
@@ -70,7 +70,7 @@ def test_rows_stay_and_waste_goes(lake: Settings) -> None:
 
 def test_only_versions_past_the_retention_lose_their_files(lake: Settings) -> None:
     """What vacuum removes is what no version inside the retention needs."""
-    table = lake.table(PRODUCT)
+    table = Path(lake.table(PRODUCT).uri)
     before = rows(table)
     on_disk = len(list(table.rglob("part-*.parquet")))
     (care,) = maintain(expiring(lake), [PRODUCT])
@@ -84,13 +84,13 @@ def test_only_versions_past_the_retention_lose_their_files(lake: Settings) -> No
 def test_the_engine_sees_no_work_in_maintenance(lake: Settings) -> None:
     """Versions that maintenance leaves carry no batch: nothing is repaired from them."""
     maintain(expiring(lake), [PRODUCT])
-    assert unrecorded(lake.home, [PRODUCT], State()) == ([], [])
+    assert unrecorded(lake.storage, [PRODUCT], State()) == ([], [])
 
 
 @pytest.mark.parametrize("point", MAINTENANCE_POINTS)
 def test_killed_anywhere_it_is_done_by_the_next(lake: Settings, point: str) -> None:
     """SIGKILL between any two steps loses and doubles nothing."""
-    table = lake.table(PRODUCT)
+    table = Path(lake.table(PRODUCT).uri)
     before = rows(table)
     code = (
         "from pathlib import Path; from pipelines.engine.settings import load_settings;"
@@ -128,7 +128,7 @@ def test_a_table_with_a_batch_in_flight_is_left_alone(lake: Settings) -> None:
         assert taken.wait(60)
         with pytest.raises(LockHeldError):
             maintain(lake, [PRODUCT])
-        assert (lake.table(PRODUCT) / "day=2026-01-05" / "part-killed.parquet").exists()
+        assert (Path(lake.table(PRODUCT).uri) / "day=2026-01-05" / "part-killed.parquet").exists()
     finally:
         done.set()
         writer.join(30)

@@ -14,6 +14,7 @@ from deltalake import write_deltalake
 from pipelines.engine.calendar import DateOutsideCalendarError
 from pipelines.engine.graph import build_graph
 from pipelines.engine.job import same
+from pipelines.engine.place import Folder
 from pipelines.engine.plan import Plan, Request
 from pipelines.engine.rows import DecisionRow, IntervalRow
 from pipelines.engine.schema_change import describe_schema, widens
@@ -393,9 +394,10 @@ def test_stored_schemas_are_read_without_spark(tmp_path: Path) -> None:
             "n": pa.array([None], pa.decimal128(18, 4)),
         }
     )  # fmt: skip
-    assert stored_columns(tmp_path / "silver" / "x") is None
-    write_deltalake(str(tmp_path / "silver" / "x"), table)
-    assert stored_columns(tmp_path / "silver" / "x") == (
+    place = Folder(tmp_path / "silver" / "x")
+    assert stored_columns(place) is None
+    write_deltalake(place.uri, table)
+    assert stored_columns(place) == (
         ("s", "string"), ("i", "int"), ("l", "bigint"), ("b", "boolean"), ("d", "date"),
         ("t", "timestamp"), ("n", "decimal(18,4)"),
     )  # fmt: skip

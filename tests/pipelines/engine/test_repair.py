@@ -24,8 +24,8 @@ def mend(lake: SmallLake) -> int:
     opened = lake.lake
     from pipelines.engine.state import load_state
 
-    state = load_state(opened.ledgers, opened.graph)
-    return len(repair(opened.ledgers, opened.settings.home, opened.graph.built, state, NOW))
+    state = load_state(opened.ledgers, opened.graph, opened.settings.storage)
+    return len(repair(opened.ledgers, opened.settings.storage, opened.graph.built, state, NOW))
 
 
 def lines(lake: SmallLake, ledger: Any) -> Counter[Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.engine.place import Folder
 from pipelines.engine.settings import Settings, SettingsError, load_settings
 
 
@@ -25,10 +26,12 @@ def test_everything_a_run_writes_is_below_home(tmp_path: Path) -> None:
     settings = load_settings({"EXLAKE_HOME": str(tmp_path / "my lake")})
     paths = [
         settings.landing, settings.inbox, settings.publish, settings.reports, settings.ops,
-        settings.airflow, settings.locks, settings.secrets, settings.quarantine,
+        settings.airflow, settings.locks, settings.secrets,
     ]  # fmt: skip
     assert all(p.is_relative_to(tmp_path / "my lake") for p in paths)
-    assert settings.table("silver.trade") == tmp_path / "my lake" / "silver" / "trade"
+    tables = (settings.table("silver.trade"), settings.storage.quarantine("silver.trade"))
+    below = ("silver/trade", "quarantine/silver_trade")
+    assert tables == tuple(Folder(tmp_path / "my lake" / name) for name in below)
 
 
 @pytest.mark.parametrize(

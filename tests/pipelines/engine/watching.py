@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from deltalake import DeltaTable
 
+from pipelines.engine.place import LocalStorage
 from pipelines.engine.tables import exists
 from tests.pipelines.engine.killing import AUDIENCE, SERVED
 from tests.pipelines.engine.small_lake import ALL
@@ -29,9 +29,9 @@ Sight = tuple[str, str, str, str]
 def seen(home: Path) -> Iterator[Sight]:
     """Every interval of silver and gold as the two readers show it at this moment."""
     for product in ALL:
-        path = home.joinpath(*product.split("."))
-        if exists(path):
-            yield from _by_interval("delta", product, DeltaTable(str(path)).to_pyarrow_table())
+        place = LocalStorage(home).table(product)
+        if exists(place):
+            yield from _by_interval("delta", product, place.rows([]))
     file = home / "publish" / f"{AUDIENCE}.duckdb"
     if file.exists():
         with duckdb.connect(str(file), read_only=True) as connection:

@@ -15,7 +15,6 @@ from deltalake import DeltaTable
 from pipelines.engine.delivery import Delivery
 from pipelines.engine.lake import Lake, open_lake
 from pipelines.engine.ledgers import INTERVAL
-from pipelines.engine.quarantine import quarantine_path
 from pipelines.engine.rows import IntervalRow
 from pipelines.engine.run import run
 from pipelines.engine.session import QUICK
@@ -90,7 +89,7 @@ def work(home: Path, dates: Iterable[Any], dirty: str | None) -> World:
     counts = {row.batch_id for row in states.values()}
     quarantined = {}
     for product in PRODUCTS:
-        path = quarantine_path(home, product)
+        path = home / "quarantine" / product.replace(".", "_")
         if path.exists():
             rows = DeltaTable(str(path)).to_pyarrow_table().to_pylist()
             quarantined[product] = [r for r in rows if r["batch_id"] in counts]

@@ -93,12 +93,10 @@ class Drop:
 
     def bronze(self, dataset: str) -> list[dict[str, Any]]:
         """The rows of a bronze table, in order of delivery and ordinal; none without a table."""
-        from deltalake import DeltaTable
-
-        path = self.settings.table(f"bronze.{dataset}")
-        if not (path / "_delta_log").is_dir():
+        place = self.settings.table(f"bronze.{dataset}")
+        if place.version() < 0:
             return []
-        rows: list[dict[str, Any]] = DeltaTable(str(path)).to_pyarrow_table().to_pylist()
+        rows: list[dict[str, Any]] = place.rows([]).to_pylist()
         return sorted(rows, key=lambda r: (r["_delivery_id"], r["_row_number"]))
 
     def only(self, **more: Any) -> Delivery:
