@@ -1,6 +1,6 @@
 # exlake: every task a person needs. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-real up down test test-unit test-full bench lint format clean
+.PHONY: help setup setup-s3 test-s3 demo demo-real up down test test-unit test-full bench lint format clean
 # A shell that forbids bytecode would let every process compile every library again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
@@ -12,6 +12,9 @@ help: ## list the targets
 
 setup: ## make .venv, find or install Java, fetch the Delta jars and charts (says size first; quick when done)
 	@sh setup/setup.sh
+
+setup-s3: ## fetch the jars for tables in S3-compatible storage too (14 MB)
+	@sh setup/setup.sh --with s3
 
 demo: setup ## simulate three trade dates, run the real DAGs over them, show the outcome
 	@$(EXLAKE) demo
@@ -34,6 +37,10 @@ test-unit: setup ## the tests that need neither Spark nor Airflow (seconds)
 
 test-full: setup lint ## every test, the slow proofs too
 	@$(BIN)/python -m pytest
+
+test-s3: ## tables in object storage, proven against a local S3 endpoint (fetches 15 MB more)
+	@sh setup/setup.sh --with s3 --with s3proxy
+	@$(BIN)/python -m pytest tests/pipelines/engine/test_object_storage.py
 
 bench: setup ## measure and write benchmarks/
 	@$(BIN)/python -m benchmarks

@@ -77,13 +77,13 @@ def batches_of(intervals: Iterable[IntervalRow], results: Iterable[ResultRow]) -
 def events_of(
     batch: Batch,
     catalogue: Catalogue,
-    lake: Path,
+    lake: str,
     started_at: datetime,
     columns: ColumnSources | None = None,
 ) -> tuple[Event, ...]:
     """START and COMPLETE (or FAIL, when nothing was published) of the batch and of its gate.
 
-    Times are zone-aware; ``lake`` is the folder that holds the tables.
+    Times are zone-aware; ``lake`` is the URI of what holds the tables.
     """
     contract = catalogue[batch.product]
     first = batch.intervals[0]
@@ -157,10 +157,11 @@ def _events_of(
     runs = ledgers.read(RUN, where={"run_id": sorted({row.run_id for row in intervals})})
     began = {r.run_id: r.at - timedelta(seconds=r.seconds) for r in runs}
     columns = column_sources()
+    lake = settings.storage.root or settings.home.as_uri()
     for batch in batches_of(intervals, results):
         first = min(i.committed_at for i in batch.intervals)
         started = began.get(batch.intervals[0].run_id, first)
-        yield from events_of(batch, catalogue, settings.home, started, columns)
+        yield from events_of(batch, catalogue, lake, started, columns)
 
 
 def _cursor(ops: Path) -> dict[str, int]:
@@ -260,7 +261,7 @@ def _job(contract: Contract, name: str) -> Event:
     }
 
 
-def _inputs(batch: Batch, catalogue: Catalogue, lake: Path) -> list[Event]:
+def _inputs(batch: Batch, catalogue: Catalogue, lake: str) -> list[Event]:
     """Every product read, once, at its newest pinned version; the pins themselves beside it."""
     pins = [(i.interval, pin) for i in batch.intervals for pin in i.inputs]
     found = []
@@ -285,7 +286,7 @@ def _inputs(batch: Batch, catalogue: Catalogue, lake: Path) -> list[Event]:
     return found
 
 
-def _dataset(contract: Contract, lake: Path, version: int | None) -> Event:
+def _dataset(contract: Contract, lake: str, version: int | None) -> Event:
     fields = [
         {
             "name": c.name,
@@ -297,9 +298,7 @@ def _dataset(contract: Contract, lake: Path, version: int | None) -> Event:
     ]
     facets: Event = {
         "schema": _facet("1-2-0/SchemaDatasetFacet", fields=fields),
-        "dataSource": _facet(
-            "1-0-1/DatasourceDatasetFacet", name=NAMESPACE, uri=lake.absolute().as_uri()
-        ),
+        "dataSource": _facet("1-0-1/DatasourceDatasetFacet", name=NAMESPACE, uri=lake),
     }
     if version is not None:
         facets["version"] = _facet("1-0-1/DatasetVersionDatasetFacet", datasetVersion=str(version))

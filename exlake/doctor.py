@@ -16,6 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from contracts.errors import ExlakeError
+from pipelines.engine.lake_format import check_tables
 from pipelines.engine.session import noted_java_home
 from pipelines.engine.settings import Settings
 
@@ -50,6 +52,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         _java(),
         *_versions(),
         *_jars(settings),
+        *_tables(settings),
         _writable(settings.home),
         _disk(settings.home),
         _memory(),
@@ -92,14 +95,38 @@ def _versions() -> Iterator[Finding]:
 
 def _jars(settings: Settings) -> Iterator[Finding]:
     for jar in json.loads((ROOT / "setup" / "jars.json").read_text()):
-        name = f"{jar['artifact']}-{jar['version']}.jar"
-        path = settings.jars / name
-        if not path.exists():
-            yield Finding(name, "broken", f"not in {settings.jars}", "make setup")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != jar["sha256"]:
-            yield Finding(name, "broken", "wrong SHA-256", f"delete {path}, then make setup")
-        else:
-            yield Finding(name, "ok", "checksum verified")
+        yield _jar(jar, settings.jars, "make setup")
+
+
+def _jar(jar: dict[str, str], folder: Path, mend: str) -> Finding:
+    name = f"{jar['artifact']}-{jar['version']}.jar"
+    path = folder / name
+    if not path.exists():
+        return Finding(name, "broken", f"not in {folder}", mend)
+    if hashlib.sha256(path.read_bytes()).hexdigest() != jar["sha256"]:
+        return Finding(name, "broken", "wrong SHA-256", f"delete {path}, then {mend}")
+    return Finding(name, "ok", "checksum verified")
+
+
+def _tables(settings: Settings) -> Iterator[Finding]:
+    """Where the tables are, when that is not the home: the jars for it, and whether it answers."""
+    storage = settings.storage
+    if storage.root is None:
+        return
+    if (jar_set := storage.jar_set) is not None:
+        locked = json.loads((ROOT / "setup" / f"jars-{jar_set}.json").read_text())
+        mend = f"make setup-{jar_set}"
+        wrong = [f for j in locked if (f := _jar(j, settings.jars / jar_set, mend)).state != "ok"]
+        yield from wrong[:1]
+        if not wrong:
+            yield Finding(f"{jar_set} jars", "ok", f"{len(locked)} checksums verified")
+    try:
+        storage.check()
+        check_tables(settings)
+    except ExlakeError as error:
+        yield Finding("tables", "broken", error.what, error.next_step)
+    else:
+        yield Finding("tables", "ok", f"{storage.root} answers")
 
 
 def _existing(path: Path) -> Path:

@@ -12,21 +12,23 @@ if TYPE_CHECKING:
 
 def open_lake() -> Lake:
     """Settings, contracts, graph and ledgers; raises SettingsError, LakeFormatError, GraphError."""
-    from pipelines.engine.lake_format import check_format
+    from pipelines.engine.lake_format import check_format, check_tables
     from pipelines.engine.run import open_lake as opened
     from pipelines.engine.settings import load_settings
 
     settings = load_settings()
     check_format(settings.home)
+    check_tables(settings)
     return opened(settings)
 
 
 def open_catalogue() -> tuple[Settings, Catalogue]:
     """Settings and contracts only, for commands that don't need the graph."""
     from contracts.catalogue import load_catalogue
-    from pipelines.engine.lake_format import check_format
+    from pipelines.engine.lake_format import check_format, check_tables
     from pipelines.engine.settings import load_settings
 
     settings = load_settings()
     check_format(settings.home)
+    check_tables(settings)
     return settings, load_catalogue(settings.contracts_dir)

@@ -1,18 +1,22 @@
 """Set up everything exlake needs, from the standard library alone.
 
 Makes ``.venv`` from the hashed lock, finds or installs a JDK (17 or 21), and fetches
-the two Delta jars and the chart library by locked checksum. Running it again when all is in place
-only checks: under a second, no network. Exit code 0: ready; 1: something a person must do.
+the two Delta jars and the chart library by locked checksum; with ``--with SET``, also the jars of
+that set (``s3``: tables in object storage; ``s3proxy``: a local S3 endpoint for its tests). Running
+it again when all is in place only checks: under a second, no network. Exit code 0: ready; 1:
+something a person must do.
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import jars
@@ -48,10 +52,12 @@ def run(command: list[str], **environment: str) -> None:
         raise SetupError(f"'{' '.join(command[:4])} ...' failed with code {outcome.returncode}.")
 
 
-def announce(parts: list[str]) -> None:
+def announce(parts: list[str], first: bool) -> None:
     """Say what will be fetched and that the disk has room for it."""
     free_mb = shutil.disk_usage(ROOT).free // 1_000_000
     say(f"needed: {', '.join(parts)}")
+    if not first:
+        return
     say(
         f"about {DOWNLOAD_MB / 1000:.1f} GB to download and {DISK_MB / 1000:.0f} GB of disk for a "
         f"first set-up; {free_mb / 1000:.0f} GB are free in {ROOT}"
@@ -125,10 +131,16 @@ def install_packages() -> None:
     run([uv, "pip", "install", "--quiet", "--offline", *editable], **environment)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Bring the machine to the wanted state, saying what is done and how long it took."""
+    parser = argparse.ArgumentParser(description="Set up what exlake needs.")
+    parser.add_argument(
+        "--with", dest="more", action="append", default=[], choices=jars.sets(),
+        help="fetch the jars of this set too",
+    )  # fmt: skip
+    more = parser.parse_args(arguments).more
     started = time.monotonic()
-    locked = jars.locked()
+    locked = tuple(jar for each in (None, *more) for jar in jars.locked(each))
     try:
         ready = STAMP.exists() and STAMP.read_text() == fingerprint()
         missing = [] if ready else [".venv from requirements.lock"]
@@ -139,7 +151,7 @@ def main() -> int:
             note_java(home)
             say(f"nothing to do ({time.monotonic() - started:.1f} s)")
             return 0
-        announce(missing)
+        announce(missing, first=not ready)
         if not ready:
             make_venv()
             install_packages()
@@ -155,4 +167,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Fetch the locked jars with the Ivy that pyspark brings, and check their SHA-256.
 
-Ivy's own default repository is asked; no host is named here. ``jars.json`` is the lock.
+Ivy's own default repository is asked; no host is named here. ``jars.json`` is the lock;
+``jars-<set>.json`` locks a set that is fetched on demand, into a folder of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ TRUST_WORD = "changeit"
 SETTINGS = """<ivysettings><settings defaultResolver="central"/><resolvers>
 <ibiblio name="central" m2compatible="true"/></resolvers></ivysettings>"""
 
+MODULE = """<ivy-module version="2.0"><info organisation="exlake" module="setup"/>
+<configurations><conf name="default"/></configurations>
+<dependencies>{dependencies}</dependencies></ivy-module>"""
+
 
 class JarError(Exception):
     """A jar could not be fetched or is not the locked one; the text says what to do."""
@@ -35,22 +40,31 @@ class Jar:
     artifact: str
     version: str
     sha256: str
+    folder: Path = FOLDER
 
     @property
     def file(self) -> str:
         """The jar's file name."""
         return f"{self.artifact}-{self.version}.jar"
 
-    def verified(self, folder: Path = FOLDER) -> bool:
-        """True when the folder holds this jar with the locked checksum."""
-        path = folder / self.file
+    def verified(self, folder: Path | None = None) -> bool:
+        """True when its folder (or the given one) holds this jar with the locked checksum."""
+        path = (folder or self.folder) / self.file
         return path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == self.sha256
 
 
-def locked() -> tuple[Jar, ...]:
-    """The jars of ``jars.json``."""
-    listed = json.loads((Path(__file__).parent / "jars.json").read_text())
-    return tuple(Jar(**entry) for entry in listed)
+def sets() -> tuple[str, ...]:
+    """The names of the sets that are fetched on demand."""
+    return tuple(sorted(f.stem[5:] for f in Path(__file__).parent.glob("jars-*.json")))
+
+
+def locked(jar_set: str | None = None) -> tuple[Jar, ...]:
+    """The jars that everybody needs, or those of a set. Raises JarError for a name unknown."""
+    if jar_set is not None and jar_set not in sets():
+        raise JarError(f"there is no set of jars {jar_set!r}. Next: one of {', '.join(sets())}.")
+    name, folder = ("jars", FOLDER) if jar_set is None else (f"jars-{jar_set}", FOLDER / jar_set)
+    listed = json.loads((Path(__file__).parent / f"{name}.json").read_text())
+    return tuple(Jar(**entry, folder=folder) for entry in listed)
 
 
 def fetch(jars: tuple[Jar, ...], java: Path, venv: Path, say: Callable[[str], None]) -> None:
@@ -61,14 +75,15 @@ def fetch(jars: tuple[Jar, ...], java: Path, venv: Path, say: Callable[[str], No
     ivy = next(iter(venv.glob("lib/python*/site-packages/pyspark/jars/ivy-*.jar")), None)
     if ivy is None:
         raise JarError("pyspark's ivy jar is missing. Next: delete .venv and run make setup again.")
-    FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         settings = Path(scratch) / "ivysettings.xml"
         settings.write_text(SETTINGS)
+        names = ", ".join(jar.file for jar in wanted[:3])
+        say(f"fetching {names}" + (f" and {len(wanted) - 3} more" if wanted[3:] else ""))
+        command = [str(java), *trust(venv, Path(scratch)), "-jar", str(ivy)]
+        tail = retrieve(wanted, command, settings, Path(scratch))
         for jar in wanted:
-            say(f"fetching {jar.file}")
-            command = [str(java), *trust(venv, Path(scratch)), "-jar", str(ivy)]
-            fetch_one(jar, command, settings, Path(scratch))
+            keep(jar, Path(scratch), tail)
 
 
 def trust(venv: Path, scratch: Path) -> list[str]:
@@ -96,24 +111,34 @@ def trust(venv: Path, scratch: Path) -> list[str]:
     ]
 
 
-def fetch_one(jar: Jar, ivy: list[str], settings: Path, scratch: Path) -> None:
-    """Fetch one jar into the scratch folder, check it, and move it into place."""
-    pattern = f"{scratch}/[artifact]-[revision](-[classifier]).[ext]"
+def retrieve(wanted: list[Jar], ivy: list[str], settings: Path, scratch: Path) -> str:
+    """Fetch jars into the scratch folder, in one call; the last lines of what Ivy said."""
+    asked = "".join(
+        f'<dependency org="{jar.group}" name="{jar.artifact}" rev="{jar.version}"'
+        ' transitive="false" conf="default->master"/>'
+        for jar in wanted
+    )
+    module = scratch / "ivy.xml"
+    module.write_text(MODULE.format(dependencies=asked))
     command = [
-        *ivy, "-cache", str(scratch / "cache"), "-settings", str(settings), "-dependency",
-        jar.group, jar.artifact, jar.version, "-notransitive", "-types", "jar",
-        "-retrieve", pattern,
+        *ivy, "-cache", str(scratch / "cache"), "-settings", str(settings), "-ivy", str(module),
+        "-types", "jar", "bundle", "-retrieve", f"{scratch}/[artifact]-[revision].[ext]",
     ]  # fmt: skip
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "\n".join(outcome.stdout.splitlines()[-12:])
+
+
+def keep(jar: Jar, scratch: Path, tail: str) -> None:
+    """Check one fetched jar and move it into its folder."""
     if not (scratch / jar.file).exists():
-        tail = "\n".join(outcome.stdout.splitlines()[-12:])
         raise JarError(
             f"{jar.file} could not be fetched:\n{tail}\nNext: check the network and run make setup "
-            f"again, or put the file into {FOLDER} by hand (it is checked by SHA-256)."
+            f"again, or put the file into {jar.folder} by hand (it is checked by SHA-256)."
         )
     if not jar.verified(scratch):
         raise JarError(
             f"{jar.file} was fetched but its SHA-256 is not {jar.sha256}: the bytes are not the "
             f"locked ones. Next: find out what answers for the repository before going on."
         )
-    shutil.move(scratch / jar.file, FOLDER / jar.file)
+    jar.folder.mkdir(parents=True, exist_ok=True)
+    shutil.move(scratch / jar.file, jar.folder / jar.file)

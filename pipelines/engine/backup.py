@@ -29,6 +29,7 @@ from pipelines.engine.backup_errors import (
 )
 from pipelines.engine.faults import reach
 from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.storage_errors import TablesNotInHomeError
 
 if TYPE_CHECKING:
     from pipelines.engine.settings import Settings
@@ -69,8 +70,11 @@ class Backup:
 def backup(settings: Settings, target: Path, now: datetime) -> Backup:
     """Copy the lake into a new folder below ``target``; it appears there only when it is whole.
 
-    Raises BackupPlaceError, BackupSpaceError, LockHeldError (a run is at work: transient).
+    Raises BackupPlaceError, BackupSpaceError, LockHeldError (a run is at work: transient), and
+    TablesNotInHomeError when the tables are in object storage.
     """
+    if settings.storage.root is not None:
+        raise TablesNotInHomeError(settings.storage.root)
     home, target = settings.home.resolve(), target.expanduser().resolve()
     if not home.is_dir() or target == home or home in target.parents:
         raise BackupPlaceError(home, target)

@@ -4,6 +4,9 @@
 of a later format than its own, and one of an earlier format until ``exlake upgrade`` has brought
 it up to date. Each step may be repeated, and the number is written after it, so a kill in between
 costs nothing.
+
+``<home>/tables.json`` names where the tables are when they are not in the home. With other
+settings every table would be missing, and what is missing reads as empty: so they are refused.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from typing import TYPE_CHECKING, ClassVar
 from contracts.errors import TerminalError
 from pipelines.engine.faults import reach
 from pipelines.engine.locks import lock_path, locked
+from pipelines.engine.storage_errors import TablesElsewhereError, TablesTakenError
 
 if TYPE_CHECKING:
     from pipelines.engine.settings import Settings
 
 NOTE = "format.json"
+TABLES = "tables.json"
 FIRST = 1
 WHOLE = ("run", "landing", "publish", "messages")
 """Locks that keep everybody else out while a lake is upgraded."""
@@ -82,10 +87,42 @@ def check_format(home: Path, steps: Steps = STEPS) -> None:
 
 def note_format(home: Path, number: int) -> None:
     """Write the number, whole or not at all."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = home / f".{NOTE}.{os.getpid()}"
-    draft.write_text(json.dumps({"format": number}), encoding="utf-8")
-    draft.replace(home / NOTE)
+    _write(home / NOTE, {"format": number})
+
+
+def check_tables(settings: Settings) -> None:
+    """Raise TablesElsewhereError unless the lake's tables are where the settings say."""
+    asked, home = settings.storage.root, settings.home
+    note = home / TABLES
+    if note.exists():
+        noted = str(json.loads(note.read_text(encoding="utf-8"))["tables"])
+    elif (home / "ops").is_dir():
+        noted = None
+    else:  # nothing was ever landed or run
+        return
+    if noted != asked:
+        raise TablesElsewhereError(noted or str(home), asked or str(home))
+
+
+def note_tables(settings: Settings) -> None:
+    """Before the first write: note where the tables will be.
+
+    Raises TablesElsewhereError, and TablesTakenError when something is there already.
+    """
+    check_tables(settings)
+    root = settings.storage.root
+    if root is None or (settings.home / TABLES).exists():
+        return
+    if settings.storage.in_use():
+        raise TablesTakenError(root)
+    _write(settings.home / TABLES, {"tables": root})
+
+
+def _write(file: Path, body: Mapping[str, object]) -> None:
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = file.parent / f".{file.name}.{os.getpid()}"
+    draft.write_text(json.dumps(body), encoding="utf-8")
+    draft.replace(file)
 
 
 def upgrade(

@@ -67,10 +67,8 @@ class Place(ABC):
         """Data files (by URI) for whoever reads them without Spark."""
 
     @abstractmethod
-    def rows(
-        self, partitions: list[tuple[str, str, Any]], columns: list[str] | None = None
-    ) -> pa.Table:
-        """Rows of the newest version by delta-rs' filters; the table must be there."""
+    def tree(self) -> tuple[str, Any]:
+        """pyarrow's name of it, and the filesystem that this is a folder of."""
 
     def prepare(self) -> None:
         """Make ready for a first write, where that takes anything."""
@@ -90,6 +88,20 @@ class Place(ABC):
 
         return DeltaTable(
             self.uri, version=version, without_files=without_files, storage_options=self.options
+        )
+
+    def rows(
+        self, partitions: list[tuple[str, str, Any]], columns: list[str] | None = None
+    ) -> pa.Table:
+        """Rows of the newest version by delta-rs' filters; the table must be there."""
+        from pyarrow.fs import SubTreeFileSystem
+
+        # Not delta-rs' own filesystem: its threads call Python, and may do so as Python ends.
+        base, filesystem = self.tree()
+        return self.delta().to_pyarrow_table(
+            partitions=partitions,
+            columns=columns,
+            filesystem=SubTreeFileSystem(base, filesystem),
         )
 
     def __str__(self) -> str:
@@ -116,9 +128,22 @@ class Storage(ABC):
         """``<root>/quarantine/<layer>_<name>``: the product's rejected rows."""
         return self.below("quarantine", product.replace(".", "_"))
 
+    @property
+    def jar_set(self) -> str | None:
+        """The folder of jars below the jars' own that Spark needs for it; None: no others."""
+        return None
+
     def spark_options(self, scratch: Path) -> Mapping[str, str]:
         """What Spark must know to read and write there; ``scratch`` is a local folder."""
         return {}
+
+    def in_use(self) -> bool:
+        """Tell whether anything lies below the root already, where others might have put it."""
+        return False
+
+    def check(self) -> None:
+        """Raise when it cannot be reached, where that can be."""
+        return
 
     def open_to(self, connection: DuckDBPyConnection) -> None:
         """Let a DuckDB connection read data files by their URI; this machine's it can."""
@@ -180,11 +205,11 @@ class Folder(Place):
 
         return Files(tuple(paths), where)
 
-    def rows(
-        self, partitions: list[tuple[str, str, Any]], columns: list[str] | None = None
-    ) -> pa.Table:
-        """Rows of the newest version by delta-rs' filters; the table must be there."""
-        return self.delta().to_pyarrow_table(partitions=partitions, columns=columns)
+    def tree(self) -> tuple[str, Any]:
+        """The path, of this machine's files."""
+        from pyarrow.fs import LocalFileSystem
+
+        return str(self.path), LocalFileSystem()
 
     def prepare(self) -> None:
         """Make the folder above it, for nobody else to read."""

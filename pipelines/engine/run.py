@@ -18,6 +18,7 @@ from pipelines.engine.decisions import standing
 from pipelines.engine.faults import reach
 from pipelines.engine.incidents import bring_up_to_date
 from pipelines.engine.lake import Lake, new_run_id, open_lake
+from pipelines.engine.lake_format import note_tables
 from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.plan import Held, Planned, ProductPlan, Reason, Request, Restated
@@ -71,6 +72,7 @@ def run(
         wanted = [p for p in carried if wanted is None or p in wanted]
     request = lake.request(products=wanted, dates=dates, force=force, only=only)
     with locked(lock_path(settings.locks, "run"), wait_seconds=settings.lock_wait_seconds):
+        note_tables(settings)
         runner = _Runner(lake, request, command, flow, on_progress, now, stop)
         return runner.run()
 

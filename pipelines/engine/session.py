@@ -27,10 +27,11 @@ class MissingJarsError(TerminalError):
 
     code: ClassVar[str] = "missing-jars"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, jar_set: str | None = None) -> None:
         super().__init__(
-            f"no Delta jars in {folder}.",
-            next_step="Run `make setup` (or `exlake doctor` to see what else is missing).",
+            f"no {'S3' if jar_set else 'Delta'} jars in {folder}.",
+            next_step=f"Run `make setup{f'-{jar_set}' if jar_set else ''}` (or `exlake doctor` to"
+            " see what else is missing).",
         )
 
 
@@ -51,10 +52,15 @@ class SparkLostError(TransientError):
         self.exit_code = exit_code
 
 
-def _class_path(folder: Path) -> str:
+def _class_path(folder: Path, jar_set: str | None) -> str:
     jars = [jar for jar in sorted(folder.glob("*.jar")) if not jar.name.startswith("echarts-")]
     if not any(jar.name.startswith("delta-spark") for jar in jars):
         raise MissingJarsError(folder)
+    if jar_set is not None:
+        more = sorted((folder / jar_set).glob("*.jar"))
+        if not more:
+            raise MissingJarsError(folder / jar_set, jar_set)
+        jars += more
     return ":".join(str(jar) for jar in jars)
 
 
@@ -71,13 +77,13 @@ def noted_java_home() -> str | None:
 def spark_session(settings: Settings) -> SparkSession:
     """Return this process's Spark session, starting it (6-9 s) on first use.
 
-    Times are handled in UTC; the warehouse and every table live below ``settings.home``.
+    Times are handled in UTC; the warehouse lives below ``settings.home``.
     When this process's JVM has ended, another is started. Raises MissingJarsError before a JVM
     is started.
     """
     if lost_exit_code() is not None:
         _forget_session()
-    class_path = _class_path(settings.jars)
+    class_path = _class_path(settings.jars, settings.storage.jar_set)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -128,7 +134,9 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "16m",
         "spark.cleaner.periodicGC.interval": "10min",
-    } | settings.spark_options
+    }
+    options |= settings.storage.spark_options(scratch)
+    options |= settings.spark_options
     builder = SparkSession.builder
     for key, value in options.items():
         builder = builder.config(key, value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,7 +52,7 @@ class SettingsError(TerminalError):
 
 
 class Settings(BaseSettings):
-    """How this machine runs the platform; ``home`` holds everything a run writes."""
+    """How this machine runs the platform; ``home`` holds all a run writes, or all but tables."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
@@ -62,6 +63,16 @@ class Settings(BaseSettings):
         str, Field(pattern=r"^(local(\[(\*|\d+)\])?|spark://\S+|yarn|k8s://\S+)$")
     ] = Field("local[*]", description="local[N], local[*], spark://HOST:PORT, yarn or k8s://URL")
     jars_dir: Path | None = Field(None, description="the folder of Delta's jars; default ./.jars")
+    tables: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w-][\w.-]*)*$")] | None = (
+        Field(None, description="s3://BUCKET or s3://BUCKET/PREFIX; default home")
+    )
+    s3_endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/@]+$")] | None = Field(
+        None, description="http://HOST:PORT or https://HOST of the store; default Amazon's"
+    )
+    s3_region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")] = Field(
+        "us-east-1", description="a region, such as us-east-1"
+    )
+    s3_path_style: bool = Field(True, description="true (HOST/BUCKET) or false (BUCKET.HOST)")
     spark_options: dict[str, str] = Field(
         {}, description="a table of Spark's own settings (JSON text in a variable)"
     )
@@ -215,7 +226,12 @@ class Settings(BaseSettings):
     @property
     def storage(self) -> Storage:
         """Where the products' tables lie."""
-        return LocalStorage(self.home)
+        if self.tables is None:
+            return LocalStorage(self.home)
+        from pipelines.engine.object_storage import Bucket, Endpoint
+
+        endpoint = Endpoint(self.s3_endpoint, self.s3_region, self.s3_path_style)
+        return Bucket(self.tables, endpoint)
 
     def table(self, product: str) -> Place:
         """The place of a product's table."""
@@ -252,7 +268,11 @@ def load_settings(
         field = Settings.model_fields.get(key)
         allowed = field.description if field and field.description else str(first["msg"])
         # A secret that is spelled wrong is still a secret.
-        value = "…" if field and SecretStr in get_args(field.annotation) else values.get(key)
+        value = values.get(key)
+        if field and SecretStr in get_args(field.annotation):
+            value = "…"
+        elif isinstance(value, str):
+            value = re.sub(r"//[^/@\s]*@", "//…@", value)
         raise SettingsError(
             spelled.get(key, key), value, f"must be {allowed}", origin.get(key, "default")
         ) from None

@@ -20,6 +20,7 @@ from contracts.model import Contract
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery, delivery_id
 from pipelines.engine.faults import reach
+from pipelines.engine.lake_format import note_tables
 from pipelines.engine.ledgers import DELIVERY, Ledgers
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.settings import Settings
@@ -106,6 +107,7 @@ def land_source(
     """As ``land``, for any kind of source and the bronze contracts it may deliver."""
     lock = lock_path(settings.locks, "landing")
     with locked(lock, wait_seconds=settings.lock_wait_seconds):
+        note_tables(settings)
         formats = fingerprint(catalogue.layer("bronze"))
         run = _Landing(settings, contracts, formats, source, now, run_id)
         offers = [o for o in source.offers(interval) if not run.seen.knows(o)]

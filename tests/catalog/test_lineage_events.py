@@ -75,7 +75,7 @@ def events(lake: TinyLake, *rows: IntervalRow, **more: Any) -> list[dict[str, An
     results = [result(DAY1), result(DAY2, "failed"), result(DAY1, "not_applicable", "other.rule")]
     columns = {"gold.client_day": {"traded_lots": [ColumnSource("silver.trade", "lots")]}}
     [batch] = batches_of(rows, results)
-    return list(events_of(batch, lake.catalogue, lake.settings.home, START, columns))
+    return list(events_of(batch, lake.catalogue, lake.settings.home.as_uri(), START, columns))
 
 
 def test_events_follow_the_ledgers(lake: TinyLake) -> None:

@@ -46,7 +46,9 @@ def test_a_jar_with_other_bytes_is_not_accepted(tmp_path: Path) -> None:
     """A jar counts only with the locked SHA-256."""
     import jars
 
-    for jar in jars.locked():
+    locked = [jar for jar_set in (None, *jars.sets()) for jar in jars.locked(jar_set)]
+    assert len({jar.file for jar in locked}) == len(locked) > 70
+    for jar in locked:
         assert re.fullmatch(r"[0-9a-f]{64}", jar.sha256)
         assert not jar.verified(tmp_path)
         (tmp_path / jar.file).write_bytes(b"something else")
@@ -61,6 +63,18 @@ def test_the_delta_jars_are_those_of_the_pinned_python_package() -> None:
         if e["group"] == "io.delta"
     }
     assert locked == {"delta-spark_4.2_2.13": "4.4.0", "delta-storage": "4.4.0"}
+
+
+def test_the_s3_client_is_of_the_hadoop_that_pyspark_brings() -> None:
+    """Another Hadoop's client fails in the middle of a write, not at the start."""
+    import pyspark
+
+    (version,) = [
+        e["version"]
+        for e in json.loads((SETUP / "jars-s3.json").read_text())
+        if e["artifact"] == "hadoop-aws"
+    ]
+    assert (Path(pyspark.__file__).parent / "jars" / f"hadoop-client-api-{version}.jar").exists()
 
 
 def test_set_up_again_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:

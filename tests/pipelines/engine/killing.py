@@ -15,7 +15,8 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,14 @@ class Order:
     expire: bool = False
     file_limit: int = 0
     """RLIMIT_FSIZE in bytes: what a full disk looks like where none can be made."""
+    storage: Mapping[str, str] = field(default_factory=dict)
+    """The settings that say where the tables are; none: in the home."""
+    commit: str = "auto"
 
 
-def lake_at(home: Path | str) -> SmallLake:
+def lake_at(home: Path | str, storage: Mapping[str, str] | None = None) -> SmallLake:
     """The small lake with two products that are published to an audience."""
-    lake = SmallLake.at(Path(home))
+    lake = replace(SmallLake.at(Path(home)), storage=storage or {})
     for product in SERVED:
         contract = lake.catalogue[product].model_copy(update={"audiences": (AUDIENCE,)})
         lake = lake.with_contract(contract)
@@ -95,7 +99,8 @@ def _priced(price: str) -> list[tuple[Any, ...]]:
 
 def work(order: Order) -> None:
     """Do it in this process; raises what broke."""
-    lake, moment = lake_at(order.home), NOW + timedelta(days=order.clock)
+    lake = replace(lake_at(order.home, order.storage), commit=order.commit)
+    moment = NOW + timedelta(days=order.clock)
     _arm(order.fault)
     if order.file_limit:
         import resource

@@ -8,7 +8,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,8 @@ class SmallLake:
     catalogue: Catalogue
     commit: str = "auto"
     master: str = "local[2]"
+    storage: Mapping[str, str] = field(default_factory=dict)
+    """The settings that say where its tables are; none: in its home."""
 
     @classmethod
     def at(cls, home: Path, commit: str = "auto") -> SmallLake:
@@ -131,7 +133,7 @@ class SmallLake:
         }
         settings = load_settings(
             environ={}, home=self.home, commit=self.commit, master=self.master,
-            driver_memory="1g", spark_options=spark_options,
+            driver_memory="1g", spark_options=spark_options, **self.storage,
         )  # fmt: skip
         jobs = discover(root=ESTATE, package="tests.pipelines.engine.estate")
         return Lake(
@@ -290,12 +292,11 @@ class SmallLake:
 
     def versions(self) -> dict[str, int]:
         """Delta version of every table but the ledgers."""
-        logs = sorted(self.home.glob("*/*/_delta_log"))
-        return {
-            "/".join(log.parts[-3:-1]): max(int(f.stem) for f in log.glob("[0-9]*.json"))
-            for log in logs
-            if log.parts[-3] != "ops"
-        }
+        storage = self.lake.settings.storage
+        products = tuple(self.catalogue.contracts)
+        places = (*map(storage.table, products), *map(storage.quarantine, products))
+        found = {"/".join(p.uri.split("/")[-2:]): p.version() for p in places}
+        return {name: version for name, version in sorted(found.items()) if version >= 0}
 
     def ledger(self) -> dict[str, Mapping[str, Any]]:
         """What the ledgers say of each interval, without what differs between two runs."""
