@@ -143,28 +143,45 @@ def _judge_spark(
     from quality.sets import interval_text
 
     stocks, errors = stock_expectations(suite, contract, scaled=False)
-    frame = batch
-    for e in suite.expectations:
-        if e.helper_sql is None or e.rule_id in errors:
-            continue
-        try:
-            frame = _with_helper(frame, batch, e, contract, views)
-        except Exception as problem:
-            errors[e.rule_id] = " ".join(str(problem).split())[:300]
-    stocks = [s for s in stocks if s.rule_id not in errors]
-    kept = sorted({str(s.kwargs["column"]) for s in stocks} & set(frame.columns))
     name = interval_text(contract.interval_column)
-    frame = frame.select(name.alias("__interval"), *kept)
     counts = {r["i"]: r["count"] for r in batch.groupBy(name.alias("i")).count().collect()}
     rows = {i: int(counts.get(i, 0)) for i in intervals}
-    return per_interval(
-        Prepared(frame, tuple(stocks), errors),
-        suite,
-        rows,
-        sum(counts.values()),
-        lambda part, chosen: run_suite(part, "spark", chosen, suite.name),
-        lambda whole, interval: whole.where(F.col("__interval") == interval),
-    )
+    found: dict[str, dict[str, GxCount]] = {i: {} for i in rows}
+    # Windows and joins move rows between tasks: apart from the other rules they move only what
+    # they need, and the other rules move nothing.
+    for wide in (False, True):
+        frame, failed = batch, {}
+        part = [e for e in suite.expectations if _is_wide(e, contract) is wide]
+        for e in part:
+            if e.rule_id in errors:
+                failed[e.rule_id] = errors[e.rule_id]
+            elif e.helper_sql is not None:
+                try:
+                    frame = _with_helper(frame, batch, e, contract, views)
+                except Exception as problem:
+                    failed[e.rule_id] = " ".join(str(problem).split())[:300]
+        ids = {e.rule_id for e in part} - failed.keys()
+        chosen = tuple(s for s in stocks if s.rule_id in ids)
+        kept = sorted({str(s.kwargs["column"]) for s in chosen} & set(frame.columns))
+        answers = per_interval(
+            Prepared(frame.select(name.alias("__interval"), *kept), chosen, failed),
+            suite,
+            rows,
+            sum(counts.values()),
+            lambda part, chosen: run_suite(part, "spark", chosen, suite.name),
+            lambda whole, interval: whole.where(F.col("__interval") == interval),
+        )
+        for interval, answer in answers.items():
+            found[interval] |= answer
+    return found
+
+
+def _is_wide(e: Expectation, contract: Contract) -> bool:
+    """True when the rule is judged over more than its own row."""
+    if e.helper_sql is None:
+        return False
+    kind = next(r.kind for r in contract.rules if r.id == e.rule_id)
+    return e.helper_kind == "keys" or kind == "unique"
 
 
 def _with_helper(

@@ -236,13 +236,10 @@ def _count_set(
     text = interval_text(interval_column).alias("interval")
     if check.kind == "unique":
         present = reduce(lambda a, b: a & b, [F.col(c).isNotNull() for c in rule.columns])
-        groups = (
-            df.where(present)
-            .groupBy(text, *[F.col(c).alias(f"__k{i}") for i, c in enumerate(rule.columns)])
-            .count()
-            .where("count > 1")
-        )
-        return groups.groupBy("interval").agg(F.sum(F.col("count") - 1).alias("failing"))
+        # By the interval as it is: its text would be made, hashed and sent for every row.
+        dated = [c for c in (interval_column,) if c is not None and c not in rule.columns]
+        groups = df.where(present).groupBy(*rule.columns, *dated).count().where("count > 1")
+        return groups.groupBy(text).agg(F.sum(F.col("count") - 1).alias("failing"))
     if check.kind == "reference":
         bad = missing_keys(df, rule, views, interval_column)
         return bad.groupBy(text).agg(F.sum("failing").alias("failing"))

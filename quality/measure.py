@@ -8,22 +8,22 @@ this way; ``quality.flags.tally`` counts the others over the written files.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from quality.decisions import effective
+from quality.decisions import MOVING, effective
 from quality.errors import RowsOutsideIntervalsError
 from quality.outcome import Measured
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column
-
     from contracts.compile.rules import RowCheck
     from contracts.model import Column as ContractColumn
     from contracts.model import Contract
 
+SUSPECT = "__suspect"
 _MASK_BITS = 62
 """Null marks are packed into bigints, whose sign is left alone."""
 
@@ -66,14 +66,25 @@ def observe(
     intervals: Sequence[str],
     observation: Observation,
 ) -> DataFrame:
-    """The same DataFrame, measured when it is written: same columns, same rows.
+    """The same rows, measured when they are written, with ``SUSPECT boolean`` beside the columns.
 
-    Failing conditions and the digest are computed once per row in a helper struct that is
-    dropped again, then added up per interval. Up to about 20 intervals per batch: each one adds
-    a few sums. Read the figures with ``read_measures(observation.get, ...)`` after the write.
+    ``SUSPECT`` is true on rows that break a rule whose failing rows leave the batch, so that a
+    writer can keep them apart. Up to about 20 intervals per batch: each one adds a few sums. Read
+    the figures with ``read_measures(observation.get, ...)`` after the write.
     """
-    helper = df.withColumn("__m", _row_struct(contract, checks, intervals))
-    return helper.observe(observation, *_sums(checks, intervals)).drop("__m")
+    # Counting here parts the job's generated code from that of the marks: together they are
+    # often more than the JVM compiles.
+    parted = df.observe("built", F.count(F.lit(1)).alias("rows"))
+    marked = _marked(parted, contract, checks, intervals)
+    moving = [
+        F.col(_mark(n)).isNotNull()
+        for n, check in enumerate(_in_row(checks))
+        if check.rule.severity in MOVING
+    ]
+    suspect = reduce(Column.__or__, moving, F.lit(False))
+    return marked.observe(observation, *_sums(checks, intervals)).select(
+        *df.columns, suspect.alias(SUSPECT)
+    )
 
 
 def read_measures(
@@ -88,13 +99,12 @@ def read_measures(
     """
     total = int(observed["rows"] or 0)
     found: dict[str, Measured] = {}
-    in_row = [c for c in checks if c.kind == "expr"]
     for i, interval in enumerate(intervals):
         high, low = observed[f"h{i}"], observed[f"l{i}"]
         digest = 0 if high is None else int(high) * (1 << 32) + int(low)
         failing = {
             check.rule.id: int(observed[f"f{i}_{n}"] or 0)
-            for n, check in enumerate(in_row)
+            for n, check in enumerate(_in_row(checks))
             if effective(check.rule, interval)
         }
         found[interval] = Measured(
@@ -110,47 +120,71 @@ def measure(
     df: DataFrame, contract: Contract, checks: Sequence[RowCheck], intervals: Sequence[str]
 ) -> dict[str, Measured]:
     """Measure a DataFrame in a pass of its own (a re-check of accepted files, a stored table)."""
-    helper = df.withColumn("__m", _row_struct(contract, checks, intervals))
-    row = helper.agg(*_sums(checks, intervals)).collect()[0]
+    marked = _marked(df, contract, checks, intervals)
+    row = marked.agg(*_sums(checks, intervals)).collect()[0]
     return read_measures(row.asDict(), contract, checks, intervals)
 
 
-def _row_struct(contract: Contract, checks: Sequence[RowCheck], intervals: Sequence[str]) -> Column:
-    if contract.interval_column is None:
-        ordinal = F.lit(0)
-    else:
-        ordinal = F.expr(
-            f"cast(array_position(array({', '.join(repr(i) for i in intervals)}), "
-            f"cast(`{contract.interval_column}` as string)) - 1 as int)"
-        )
-    digest = F.expr(digest_sql(contract))
-    failing = [
-        F.expr(str(c.failing_sql)).alias(f"f{n}")
-        for n, c in enumerate(c for c in checks if c.kind == "expr")
-    ]
+def _in_row(checks: Sequence[RowCheck]) -> list[RowCheck]:
+    return [check for check in checks if check.kind == "expr"]
+
+
+def _mark(number: int) -> str:
+    return f"__f{number}"
+
+
+def _marked(
+    df: DataFrame, contract: Contract, checks: Sequence[RowCheck], intervals: Sequence[str]
+) -> DataFrame:
+    """The rows with what is added up, computed once each in generated code.
+
+    ``__i``: the interval's ordinal, null outside of all; ``__h`` and ``__l``: the digest's halves;
+    a mark per rule: the ordinal where the row fails, else null. An observation evaluates its
+    aggregates row by row without generated code: over columns that are mostly null they cost
+    little.
+    """
+    ordinal = "0"
+    if contract.interval_column is not None:
+        whens = " ".join(f"WHEN DATE'{interval}' THEN {i}" for i, interval in enumerate(intervals))
+        ordinal = f"CASE `{contract.interval_column}` {whens} END"
     # The halves of the 64-bit hash are summed apart: bigint sums are several times quicker than
     # decimal(38,0) ones, and high * 2**32 + low is exactly the same number.
-    return F.struct(
-        ordinal.alias("i"),
-        F.shiftright(digest, 32).alias("h"),
-        digest.bitwiseAND(F.lit(0xFFFFFFFF).cast("bigint")).alias("l"),
-        *failing,
+    return df.selectExpr("*", f"{ordinal} AS __i", f"{digest_sql(contract)} AS __d").selectExpr(
+        "*",
+        "shiftright(__d, 32) AS __h",
+        f"__d & {0xFFFFFFFF}L AS __l",
+        *[
+            f"CASE WHEN {_effective_sql(check, contract)}({check.failing_sql}) THEN __i END"
+            f" AS {_mark(n)}"
+            for n, check in enumerate(_in_row(checks))
+        ],
     )
 
 
+def _effective_sql(check: RowCheck, contract: Contract) -> str:
+    since = check.rule.effective_from
+    if contract.interval_column is None or since.year <= 1990:
+        return ""
+    return f"`{contract.interval_column}` >= DATE'{since}' AND "
+
+
 def _sums(checks: Sequence[RowCheck], intervals: Sequence[str]) -> list[Column]:
-    in_row = [c for c in checks if c.kind == "expr"]
     columns = [F.count(F.lit(1)).alias("rows")]
     for i, interval in enumerate(intervals):
-        here = F.col("__m.i") == F.lit(i)
+        # One interval needs no condition: what is outside of it has null for its ordinal.
+        alone = len(intervals) == 1
+        here = F.col("__i") == F.lit(i)
+        high, low = F.col("__h"), F.col("__l")
         columns += [
-            F.count_if(here).alias(f"n{i}"),
-            F.sum(F.when(here, F.col("__m.h"))).alias(f"h{i}"),
-            F.sum(F.when(here, F.col("__m.l"))).alias(f"l{i}"),
+            (F.count("__i") if alone else F.count_if(here)).alias(f"n{i}"),
+            F.sum(high if alone else F.when(here, high)).alias(f"h{i}"),
+            F.sum(low if alone else F.when(here, low)).alias(f"l{i}"),
         ]
         columns += [
-            F.count_if(here & F.col(f"__m.f{n}")).alias(f"f{i}_{n}")
-            for n, check in enumerate(in_row)
+            (F.count(_mark(n)) if alone else F.count_if(F.col(_mark(n)) == F.lit(i))).alias(
+                f"f{i}_{n}"
+            )
+            for n, check in enumerate(_in_row(checks))
             if effective(check.rule, interval)
         ]
     return columns

@@ -47,8 +47,9 @@ def unique_order(
     """The order among rows of one key: delivery, line, then every other column (stable)."""
     lineage = [c for c in ("_delivery_id", "_row_number") if c in all_columns]
     rest = [c for c in all_columns if c not in {*lineage, *columns}]
-    by = [F.col(c) for c in columns]
-    if interval_column is not None and interval_column not in columns:
+    # The interval last: rows are sorted by what tells them apart first.
+    by = [F.col(c) for c in columns if c != interval_column]
+    if interval_column is not None:
         by.append(F.col(interval_column))
     order = [F.col(c).asc_nulls_first() for c in (*lineage, *rest)] or [F.lit(0)]
     return Window.partitionBy(*by).orderBy(*order)

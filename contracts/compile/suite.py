@@ -190,8 +190,9 @@ def _helped(
 
 
 def _key_window(contract: Contract, rule: Rule) -> str:
-    by = list(rule.columns)
-    if contract.interval_column is not None and contract.interval_column not in by:
+    # The interval last: rows are sorted by what tells them apart first.
+    by = [c for c in rule.columns if c != contract.interval_column]
+    if contract.interval_column is not None:
         by.append(contract.interval_column)
     order = ["_delivery_id", "_row_number"] if contract.row_lineage else list(rule.columns)
     return f"PARTITION BY {quoted_list(by)} ORDER BY {quoted_list(order)}"

@@ -31,7 +31,15 @@ def typed_sql(text: str, sql_type: str) -> str:
     >>> typed_sql("x", "string")
     'nullif(trim(x), \\'\\')'
     """
-    value = f"nullif(trim({text}), '')"
+    return _typed(_value(text), sql_type)
+
+
+def _value(text: str) -> str:
+    return f"nullif(trim({text}), '')"
+
+
+def _typed(value: str, sql_type: str) -> str:
+    """The cast of ``value``: trimmed text, or NULL where nothing was given."""
     if sql_type == "string":
         return value
     if sql_type == "date":
@@ -40,8 +48,11 @@ def typed_sql(text: str, sql_type: str) -> str:
             f" WHEN 10 THEN try_cast({value} AS DATE) END"
         )
     if sql_type == "timestamp":
+        # Only what may end in an offset is asked by pattern, which costs as much as the cast.
+        sign = f"substring({value}, -6, 2)"
+        may = f"endswith({value}, 'Z') OR instr({sign}, '+') > 0 OR instr({sign}, '-') > 0"
         return (
-            f"CASE WHEN {value} RLIKE '(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$'"
+            f"CASE WHEN ({may}) AND {value} RLIKE '(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$'"
             f" THEN try_cast({value} AS TIMESTAMP)"
             f" ELSE to_utc_timestamp(try_cast({value} AS TIMESTAMP), '{BEIJING}') END"
         )
@@ -51,12 +62,19 @@ def typed_sql(text: str, sql_type: str) -> str:
             f" WHEN upper({value}) IN ('0', 'N', 'FALSE') THEN false END"
         )
     if sized := re.match(r"decimal\((\d+),\s*(\d+)\)", sql_type):
-        # As many decimals as fit beside the type's whole digits: none is rounded away unseen.
-        # The text is read once, and only numbers are compared.
         precision, scale = int(sized[1]), int(sized[2])
+        # As many decimals as fit beside the type's whole digits: none is rounded away unseen.
         wide = f"try_cast({value} AS decimal(38,{38 - (precision - scale)}))"
         cast = f"try_cast({wide} AS {sql_type})"
-        return f"CASE WHEN {cast} = {wide} THEN {cast} END"
+        # Of short plain text, which is nearly all, nothing can be: it is read once.
+        plain = (
+            f"instr({value}, '.') > 0 AND length({value}) - instr({value}, '.') <= {scale}"
+            f" AND instr({value}, 'e') = 0 AND instr({value}, 'E') = 0"
+        )
+        return (
+            f"CASE WHEN {plain} THEN try_cast({value} AS {sql_type})"
+            f" WHEN {cast} = {wide} THEN {cast} END"
+        )
     return f"try_cast({value} AS {sql_type})"
 
 
@@ -72,35 +90,42 @@ def conform(
     given = dict(expressions or {})
     staged = df.selectExpr("*", *[f"({sql}) AS `__{name}`" for name, sql in given.items()])
     types = dict(staged.dtypes)
+    # Three steps, each over columns of the one before: written as one, every text would be trimmed
+    # as often as it is named, in a method too large for the JVM to compile.
+    trimmed: list[str] = []
     select: list[str] = []
-    unparsed: list[str] = []
-    texts: list[str] = []
+    unparsed: dict[str, str] = {}
     for column in contract.columns:
         name = column.name
         if name == UNPARSED:
             continue
         source = f"__{name}" if name in given else name
         if column.technical:
-            select.append(f"`{source}` AS `{name}`")
+            trimmed.append(f"`{source}` AS `{name}`")
+            select.append(f"`{name}`")
         elif source not in types:
             select.append(f"CAST(NULL AS {column.type}) AS `{name}`")
         elif types[source] != "string":
-            select.append(f"CAST(`{source}` AS {column.type}) AS `{name}`")
+            trimmed.append(f"CAST(`{source}` AS {column.type}) AS `{name}`")
+            select.append(f"`{name}`")
         else:
-            value = typed_sql(f"`{source}`", column.type)
-            select.append(f"{value} AS `{name}`")
+            text = f"__text_{name}"
+            trimmed.append(f"{_value(f'`{source}`')} AS `{text}`")
+            select.append(f"{_typed(f'`{text}`', column.type)} AS `{name}`")
             if column.type != "string":
-                # Asked of the value beside it: spelled out here, it would be computed twice.
-                texts.append(f"`{source}` AS `__text_{name}`")
-                unparsed.append(
-                    f"CASE WHEN `{name}` IS NULL AND trim(`__text_{name}`) <> '' THEN '{name}' END"
-                )
+                unparsed[name] = text
     names = [f"`{column.name}`" for column in contract.columns if column.name != UNPARSED]
+    staged = staged.selectExpr(*trimmed)
     if not any(column.name == UNPARSED for column in contract.columns):
         return staged.selectExpr(*select).selectExpr(*names)
-    listed = f"nullif(concat_ws(',', {', '.join(unparsed)}), '')" if unparsed else "NULL"
+    listed = "NULL"
+    if unparsed:
+        lost = [f"(`{name}` IS NULL AND `{text}` IS NOT NULL)" for name, text in unparsed.items()]
+        each = [f"CASE WHEN {c} THEN '{n}' END" for c, n in zip(lost, unparsed, strict=True)]
+        # The text is put together for the few rows that need one.
+        listed = f"CASE WHEN {' OR '.join(lost)} THEN concat_ws(',', {', '.join(each)}) END"
     return (
-        staged.selectExpr(*select, *texts)
+        staged.selectExpr(*select, *[f"`{text}`" for text in unparsed.values()])
         .selectExpr(*names, f"CAST({listed} AS STRING) AS `{UNPARSED}`")
         .select(*[column.name for column in contract.columns])
     )

@@ -125,6 +125,9 @@ def spark_session(settings: Settings) -> SparkSession:
         # leave it as several small ones: half the processor time on 200,000 ticks.
         "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.ui.explainMode": "simple",
+        # A batch has few intervals: a file is open for each of them (and for what leaves it), which
+        # spares sorting every row by its interval first.
+        "spark.sql.maxConcurrentOutputFileWriters": "64",
         # Lists (moments of thousands of clients) are gathered in memory; from 128 keys on, the
         # default, their rows would be sorted first, twice.
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "100000",

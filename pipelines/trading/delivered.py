@@ -32,11 +32,12 @@ def delivered_rows(
     wanted = contract.model_copy(update={"columns": (*contract.columns, _INTERVAL)})
     typed = conform(inputs.read(source), wanted, expressions)
     columns = [column.name for column in contract.columns]
+    # Lists are made for the few rows that need one.
     misdated = (
-        "nullif(array_join(array_distinct(concat("
-        "coalesce(split(_unparsed, ','), CAST(array() AS ARRAY<STRING>)),"
-        " if(trade_date <=> _interval, CAST(array() AS ARRAY<STRING>), array('trade_date')))),"
-        " ','), '')"
+        "CASE WHEN trade_date <=> _interval THEN _unparsed"
+        " WHEN _unparsed IS NULL THEN 'trade_date'"
+        " ELSE array_join(array_distinct(concat(split(_unparsed, ','), array('trade_date'))), ',')"
+        " END"
     )
     replaced = {"trade_date": "_interval", "_unparsed": misdated}
     return typed.selectExpr(

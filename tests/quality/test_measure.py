@@ -11,7 +11,7 @@ from quality_cases import column, contract, rule
 
 from contracts.compile.rules import RowCheck
 from quality.errors import RowsOutsideIntervalsError
-from quality.measure import measure, observe, read_measures
+from quality.measure import SUSPECT, measure, observe, read_measures
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,9 +47,11 @@ def test_the_write_itself_counts(spark: SparkSession, tmp_path: Path) -> None:
     intervals = ("2026-01-05", "2026-01-06", "2026-01-07")
     seen = Observation("m")
     out = observe(df, CONTRACT, CHECKS, intervals, seen)
-    assert out.schema == df.schema
+    assert out.columns == [*df.columns, SUSPECT]
     out.write.parquet(str(tmp_path / "t"))
     found = read_measures(seen.get, CONTRACT, CHECKS, intervals)
+    suspects = spark.read.parquet(str(tmp_path / "t")).where(SUSPECT).collect()
+    assert {r["id"] for r in suspects} == {-1, 3}, "each at its own date, rules effective there"
     assert found["2026-01-05"].rows == 2
     assert found["2026-01-05"].failing == {"thing.id.range": 1}
     assert found["2026-01-06"].failing == {"thing.id.range": 0, "thing.a.not_null": 1}
