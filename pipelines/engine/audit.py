@@ -98,14 +98,14 @@ class Auditor:
         """The product's contract."""
         return self.rules.contract
 
-    def files(self, files: Sequence[DataFile]) -> DataFrame:
-        """The rows of exactly these files, in the contract's columns."""
+    def files(self, files: Sequence[DataFile], *, placed: bool = False) -> DataFrame:
+        """The rows of exactly these files, in the contract's columns (see ``read_files``)."""
         paths = [file.path for file in files]
         base = self.table
         if paths and not paths[0].startswith(str(base)):
             # The staged fallback keeps files outside the table, one folder per stage.
-            return _by_stage(self, files)
-        return read_files(self.reader.spark, self.contract, base, paths)
+            return _by_stage(self, files, placed)
+        return read_files(self.reader.spark, self.contract, base, paths, placed=placed)
 
     def views(self, rules: Sequence[Rule]) -> dict[str, DataFrame]:
         """The Spark frames that these rules read, by product name."""
@@ -135,14 +135,15 @@ class Auditor:
         )
         return Counts(rows, expectations)
 
-    def tally_wide(self, frame: DataFrame) -> dict[str, dict[str, int]]:
-        """Count failing rows of the rules that need more than a row."""
-        if not self.rules.wide:
+    def tally_wide(
+        self, frame: DataFrame, checks: Sequence[RowCheck] | None = None
+    ) -> dict[str, dict[str, int]]:
+        """Count failing rows of the rules that need more than a row (or of these of them)."""
+        wide = self.rules.wide if checks is None else checks
+        if not wide:
             return {}
-        views = self.views([check.rule for check in self.rules.wide])
-        return tally(
-            frame, self.rules.wide, views, self.contract.key, self.contract.interval_column
-        )
+        views = self.views([check.rule for check in wide])
+        return tally(frame, wide, views, self.contract.key, self.contract.interval_column)
 
     def table_results(
         self,
@@ -206,7 +207,7 @@ def _reads(rules: Sequence[Rule]) -> list[Read]:
     return list(found.values())
 
 
-def _by_stage(auditor: Auditor, files: Sequence[DataFile]) -> DataFrame:
+def _by_stage(auditor: Auditor, files: Sequence[DataFile], placed: bool) -> DataFrame:
     from pathlib import Path
 
     dated = auditor.contract.interval_column is not None
@@ -215,7 +216,7 @@ def _by_stage(auditor: Auditor, files: Sequence[DataFile]) -> DataFrame:
         folder = Path(file.path).parent
         stages.setdefault(folder.parent if dated else folder, []).append(file.path)
     frames = [
-        read_files(auditor.reader.spark, auditor.contract, base, paths)
+        read_files(auditor.reader.spark, auditor.contract, base, paths, placed=placed)
         for base, paths in stages.items()
     ]
     df = frames[0]

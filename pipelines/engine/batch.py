@@ -200,6 +200,9 @@ class _Batch:
                 row = replace(row, batch_id=record.attempt.batch_id)
                 again.add(interval)
             rows[interval] = row
+        # What is published is what was accepted, to the row, whatever moved the others.
+        kept = [file for file in held.files if file.interval in changed]
+        check_rows(self.product, {i: cleaned.accepted[i] for i in changed}, kept)
         if cleaned.flagged is not None:
             with self.timer.phase("quarantine"):
                 if publish:
@@ -323,7 +326,7 @@ def added_later(frame: DataFrame, contract: Contract, intervals: Sequence[str]) 
 
 
 def check_rows(product: str, measured: Mapping[str, Measured], files: Sequence[DataFile]) -> None:
-    """Raise LostRowsError unless the files hold exactly the rows that the write observed."""
+    """Raise LostRowsError unless the files hold exactly the rows that were measured."""
     observed = sum(m.rows for m in measured.values())
     in_files = sum(f.rows for f in files)
     if observed != in_files:

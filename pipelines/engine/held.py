@@ -5,31 +5,34 @@ with statistics and *does not commit*: no reader sees them. The caller reads exa
 judges them, may rewrite the ones that hold rejected rows, and commits the intervals it keeps in
 one transaction whose metadata is the authority on what was published.
 
-Where the internal API is missing (``can_hold`` is False), ``StagedWrite`` gives the same calls over
-the public one: files are staged outside the table and written again with ``replaceWhere``.
+Where the internal API is missing (``can_hold`` is False), ``staged.StagedWrite`` gives the same
+calls over the public one: files are staged outside the table and written again with
+``replaceWhere``.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from contracts.errors import ExlakeError, TerminalError, TransientError
 from pipelines.engine.faults import reach
-from quality.errors import RowsOutsideIntervalsError
+from quality.measure import SUSPECT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import DataFrame, SparkSession
 
     from pipelines.engine.place import Place
 
 ALL = "all"
+APART = timedelta(days=1_460_970)
+"""Four thousand years: the date under which a held write keeps an interval's suspects apart."""
 
 
 class SchemaMismatchError(TerminalError):
@@ -64,6 +67,21 @@ class LostRowsError(TerminalError):
         )
 
 
+class SuspectsLeftError(TerminalError):
+    """Raised when rows that were kept apart were neither taken out nor written back."""
+
+    code: ClassVar[str] = "suspects-left"
+
+    def __init__(self, product: str, rows: int) -> None:
+        self.rows = rows
+        super().__init__(
+            f"{rows} rows that were kept apart as suspects were neither rejected nor accepted; "
+            "nothing was published.",
+            product=product,
+            next_step="This is an error of ours: please report it with the run's id.",
+        )
+
+
 class ConcurrentWriteError(TransientError):
     """Raised when another writer changed the table while the commit was held."""
 
@@ -79,16 +97,24 @@ class ConcurrentWriteError(TransientError):
 
 @dataclass(frozen=True)
 class DataFile:
-    """One written, uncommitted data file: its URI, its interval, rows and bytes."""
+    """One written, uncommitted data file: its URI, its interval, rows and bytes.
+
+    ``suspect``: it holds the interval's suspects, is never published as it is, and is dropped or
+    rewritten.
+    """
 
     path: str
     interval: str
     rows: int
     size: int
+    suspect: bool = False
 
 
 class HeldWrite(Protocol):
     """A batch that is on disk and that no reader can see."""
+
+    apart: bool
+    """True when suspects are in files of their own, and nowhere else."""
 
     @property
     def files(self) -> tuple[DataFile, ...]:
@@ -129,17 +155,22 @@ def hold(
 ) -> HeldWrite:
     """Write ``df`` for ``intervals`` of the table at ``table`` without committing.
 
-    ``df`` has exactly the table's columns; ``interval_column`` is its partition column (None: the
-    product is the single interval ``all``). Rows outside ``intervals`` are refused, and columns
+    ``df`` has exactly the table's columns, and may have ``quality.measure.SUSPECT`` to tell rows
+    that probably leave again: those get files of their own, so that taking them out rewrites no
+    other. ``interval_column`` is its partition column (None: the product is the single interval
+    ``all``). Rows outside ``intervals`` are refused, and columns
     that the table does not have unless ``adds_columns`` says that the contract has new ones.
     """
     where = (product, interval_column, intervals)
     if force_staged or not can_hold(spark):
+        from pipelines.engine.staged import StagedWrite
+
         return StagedWrite(spark, df, table, *where, adds_columns, staging)
     return TransactionWrite(spark, df, table, *where, adds_columns)
 
 
-def _where(interval_column: str | None, intervals: Collection[str]) -> str | None:
+def where_in(interval_column: str | None, intervals: Collection[str]) -> str | None:
+    """Spark SQL for the rows of these intervals; None where there is but one."""
     if interval_column is None:
         return None
     days = ", ".join(f"date'{interval}'" for interval in sorted(intervals))
@@ -177,15 +208,43 @@ class TransactionWrite:
         self._actions: list[tuple[str, dict[str, Any], Any]] = []
         self._removed: list[tuple[dict[str, Any], Any]] = []
         self._dropped: list[str] = []
-        for kind, body, action in self._write(df):
-            if kind == "add":
+        self._suspects: dict[str, DataFile] = {}
+        self.apart = interval_column is not None and SUSPECT in df.columns
+        # The date that suspects are written under -> their interval.
+        self._shifted = {
+            str(date.fromisoformat(i) + APART): i for i in (self._intervals if self.apart else ())
+        }
+        for kind, body, action in self._write(self._parted(df)):
+            if kind == "add" and self._of(body) in self._shifted:
+                self._put_apart(body)
+            elif kind == "add":
                 self._actions.append((table.file(body["path"]), body, action))
             elif kind == "remove":
                 self._removed.append((body, action))
 
+    def _parted(self, df: DataFrame) -> DataFrame:
+        """Suspects under a date of their own: the writer opens other files for it, no row moves."""
+        from pyspark.sql import functions as F
+
+        if not self.apart:
+            return df.drop(SUSPECT)
+        column = str(self._column)
+        shifted = F.date_add(column, APART.days)
+        moved = F.when(F.col(SUSPECT), shifted).otherwise(F.col(column))
+        return df.withColumn(column, moved).drop(SUSPECT)
+
+    def _put_apart(self, body: Mapping[str, Any]) -> None:
+        """Move a file of suspects to its interval, where everybody reads its rows' true date."""
+        interval = self._shifted[self._of(body)]
+        name = f"{self._column}={interval}/aside-{body['path'].rsplit('/', 1)[-1]}"
+        self._table.move(body["path"], name)
+        path, rows = self._table.file(name), int(json.loads(body["stats"])["numRecords"])
+        self._suspects[path] = DataFile(path, interval, rows, int(body["size"]), suspect=True)
+
     def _write(self, df: DataFrame) -> list[tuple[str, dict[str, Any], Any]]:
         python_utils = self._jvm.org.apache.spark.api.python.PythonUtils
-        where = _where(self._column, self._intervals) if self._replaces else None
+        intervals = {*self._intervals, *self._shifted}
+        where = where_in(self._column, intervals) if self._replaces else None
         options = self._delta.DeltaOptions(
             python_utils.toScalaMap(
                 {**self._options, "replaceWhere": where} if where else self._options
@@ -220,8 +279,8 @@ class TransactionWrite:
 
     @property
     def files(self) -> tuple[DataFile, ...]:
-        """The files that would be published now."""
-        return tuple(
+        """The files that would be published now, and those of suspects."""
+        written = (
             DataFile(
                 path,
                 _interval_of(body["partitionValues"], self._column),
@@ -230,6 +289,7 @@ class TransactionWrite:
             )
             for path, body, _ in self._actions
         )
+        return (*written, *self._suspects.values())
 
     def rewrite(self, dirty: Collection[str], accepted: DataFrame) -> None:
         """Replace the ``dirty`` files by the rows of ``accepted`` inside the same transaction."""
@@ -243,8 +303,9 @@ class TransactionWrite:
             for kind, body, action in self._parsed(written)
             if kind == "add"
         ]
-        self._dropped += [path for path, _, _ in self._actions if path in dirty]
+        self._dropped += dirty
         self._actions = [item for item in self._actions if item[0] not in dirty] + fresh
+        self._suspects = {p: file for p, file in self._suspects.items() if p not in dirty}
 
     def commit(self, intervals: Collection[str], metadata: str) -> int | None:
         """Publish the files of ``intervals``; the others stay invisible and are removed."""
@@ -254,9 +315,12 @@ class TransactionWrite:
         if not keep:
             self.drop()
             return None
+        left = sum(file.rows for file in self._suspects.values() if file.interval in keep)
+        if left:
+            raise SuspectsLeftError(self._product, left)
         none, some = self._none(), self._jvm.scala.Some
         python_utils = self._jvm.org.apache.spark.api.python.PythonUtils
-        where = _where(self._column, keep) if self._replaces else None
+        where = where_in(self._column, keep) if self._replaces else None
         operation = getattr(self._delta, "DeltaOperations$Write")(
             self._jvm.org.apache.spark.sql.SaveMode.Overwrite,
             some(python_utils.toSeq([self._column] if self._column else [])),
@@ -275,15 +339,16 @@ class TransactionWrite:
             raise
         published = {path for path, b, _ in self._actions if self._of(b) in keep}
         reach("committed")
-        self._remove([p for p, _, _ in self._actions if p not in published] + self._dropped)
+        self._remove([file.path for file in self.files if file.path not in published])
+        self._remove(self._dropped)
         reach("leftovers-removed")
-        self._actions, self._dropped = [], []
+        self._actions, self._suspects, self._dropped = [], {}, []
         return int(version.get()) if version.isDefined() else None
 
     def drop(self) -> None:
         """Remove every file that was written and not published."""
-        self._remove([path for path, _, _ in self._actions] + self._dropped)
-        self._actions, self._dropped = [], []
+        self._remove([file.path for file in self.files] + self._dropped)
+        self._actions, self._suspects, self._dropped = [], {}, []
 
     def _of(self, body: Mapping[str, Any]) -> str:
         return _interval_of(body.get("partitionValues") or {}, self._column)
@@ -293,106 +358,3 @@ class TransactionWrite:
         for path in paths:
             with suppress(OSError, ExlakeError):
                 self._table.remove(path)
-
-
-class StagedWrite:
-    """The fallback over Delta's public API: stage as Parquet, judge, write again."""
-
-    def __init__(
-        self,
-        spark: SparkSession,
-        df: DataFrame,
-        table: Place,
-        product: str,
-        interval_column: str | None,
-        intervals: Collection[str],
-        adds_columns: bool,
-        staging: Path,
-    ) -> None:
-        self._spark, self._table, self._product = spark, table, product
-        self._column, self._intervals = interval_column, frozenset(intervals)
-        self._options = {"mergeSchema": "true"} if adds_columns else {}
-        self._schema = df.schema
-        self._before = self._stored()
-        self._root = staging / f"{product}-{uuid.uuid4().hex}"
-        self._parts = [self._stage(df)]
-        self._dirty: set[str] = set()
-        outside = sum(f.rows for f in self.files if f.interval not in self._intervals)
-        if outside:
-            self.drop()
-            raise RowsOutsideIntervalsError(product, outside, tuple(sorted(self._intervals)))
-
-    def _stored(self) -> dict[str, frozenset[str]]:
-        """Committed files by interval: what they are decides whether another writer came first."""
-        from pipelines.engine.tables import stored_files
-
-        found: dict[str, set[str]] = {}
-        for file in stored_files(self._table, self._column)[1]:
-            found.setdefault(file.interval, set()).add(file.path)
-        return {interval: frozenset(paths) for interval, paths in found.items()}
-
-    def _stage(self, df: DataFrame) -> Path:
-        part = self._root / uuid.uuid4().hex
-        writer = df.write.mode("error")
-        (writer.partitionBy(self._column) if self._column else writer).parquet(str(part))
-        return part
-
-    @property
-    def files(self) -> tuple[DataFile, ...]:
-        """The staged files that would be published now."""
-        import pyarrow.parquet as pq
-
-        found = []
-        for part in self._parts:
-            for path in sorted(part.rglob("*.parquet")):
-                if str(path) in self._dirty:
-                    continue
-                interval = ALL if self._column is None else path.parent.name.split("=", 1)[1]
-                rows = pq.read_metadata(path).num_rows
-                found.append(DataFile(str(path), interval, rows, path.stat().st_size))
-        return tuple(found)
-
-    def rewrite(self, dirty: Collection[str], accepted: DataFrame) -> None:
-        """Stage ``accepted`` beside the clean files and leave the ``dirty`` ones out."""
-        self._parts.append(self._stage(accepted))
-        self._dirty |= set(dirty)
-
-    def commit(self, intervals: Collection[str], metadata: str) -> int | None:
-        """Write the staged files of ``intervals`` with ``replaceWhere`` in one commit."""
-        from delta.tables import DeltaTable
-
-        keep = frozenset(intervals)
-        if not keep:
-            self.drop()
-            return None
-        now = self._stored()
-        if any(now.get(i) != self._before.get(i) for i in self._intervals):
-            raise ConcurrentWriteError(self._product, "its files are others now")
-        frames = [
-            self._spark.read.schema(self._schema)
-            .option("basePath", str(part))
-            .parquet(
-                *[f.path for f in self.files if f.interval in keep and f.path.startswith(str(part))]
-            )
-            for part in self._parts
-            if any(f.interval in keep and f.path.startswith(str(part)) for f in self.files)
-        ]
-        df = frames[0] if frames else self._spark.createDataFrame([], self._schema)
-        for frame in frames[1:]:
-            df = df.unionByName(frame)
-        writer = df.write.format("delta").mode("overwrite").option("userMetadata", metadata)
-        writer = writer.options(**self._options)
-        exists = DeltaTable.isDeltaTable(self._spark, str(self._table))
-        where = _where(self._column, keep)
-        if exists and where:
-            writer = writer.option("replaceWhere", where)
-        (writer.partitionBy(self._column) if self._column else writer).save(str(self._table))
-        reach("committed")
-        self.drop()
-        reach("leftovers-removed")
-        history = DeltaTable.forPath(self._spark, str(self._table)).history(1).collect()
-        return int(history[0]["version"])
-
-    def drop(self) -> None:
-        """Remove the staging folder."""
-        shutil.rmtree(self._root, ignore_errors=True)

@@ -196,6 +196,18 @@ class Object(Place):
         except OSError as error:
             raise _told(error, self.uri) from None
 
+    def move(self, name: str, to: str) -> None:
+        """Give one data file another name below the URI: the store copies it and removes the old.
+
+        A kill between the two leaves both, and no version names either.
+        """
+        old, new = (self.file(n).removeprefix(SCHEME) for n in (name, to))
+        try:
+            self._filesystem.copy_file(old, new)
+            self._filesystem.delete_file(old)
+        except OSError as error:
+            raise _told(error, self.uri) from None
+
     def files(self, paths: Sequence[str], where: str | None = None) -> Files:
         """Data files (by URI), or staged ones of this machine, for who reads without Spark."""
         from quality.relations import Files

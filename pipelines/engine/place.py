@@ -63,6 +63,10 @@ class Place(ABC):
         """Remove one data file (by URI); one that is not there is fine."""
 
     @abstractmethod
+    def move(self, name: str, to: str) -> None:
+        """Give one data file another name below the URI."""
+
+    @abstractmethod
     def files(self, paths: Sequence[str], where: str | None = None) -> Files:
         """Data files (by URI) for whoever reads them without Spark."""
 
@@ -198,6 +202,15 @@ class Folder(Place):
         path = Path(file)
         path.unlink(missing_ok=True)
         (path.parent / f".{path.name}.crc").unlink(missing_ok=True)
+
+    def move(self, name: str, to: str) -> None:
+        """Give one data file another name below the path; a folder it leaves empty goes."""
+        old, new = self.path / name, self.path / to
+        new.parent.mkdir(parents=True, exist_ok=True)
+        old.rename(new)
+        (old.parent / f".{old.name}.crc").unlink(missing_ok=True)
+        with suppress(OSError):
+            old.parent.rmdir()
 
     def files(self, paths: Sequence[str], where: str | None = None) -> Files:
         """Data files (by path) for whoever reads them without Spark."""

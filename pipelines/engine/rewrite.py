@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipelines.engine.faults import reach
 from pipelines.engine.held import DataFile, HeldWrite
+from pipelines.engine.tables import FILE, ROW
 from quality.decisions import MOVING, waiver_for
-from quality.flags import REJECTED, broken_counts, flag
+from quality.flags import BROKEN, REJECTED, broken_counts, flag
 from quality.gate import decide
 from quality.measure import measure
 from quality.outcome import Measured, RuleResult
@@ -17,6 +18,7 @@ from quality.outcome import Measured, RuleResult
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from contracts.compile.rules import RowCheck
     from pipelines.engine.preparation import Preparation
 
 Results = Mapping[str, Sequence[RuleResult]]
@@ -27,9 +29,9 @@ Counts = dict[str, dict[str, int]]
 class Cleaned:
     """A batch after its rejected rows left: what is measured, removed, released and remaining.
 
-    ``flagged`` (persisted; the caller frees it) holds every built row with its marks, None when
-    no row had to be looked at. ``remaining`` has the rejectable failures still in the accepted
-    rows, per interval and rule, for the intervals that were rewritten.
+    ``flagged`` (persisted; the caller frees it) holds the rows that broke a rule or left, with
+    their marks, None when no row had to be looked at. ``remaining`` has the rejectable failures
+    still in the accepted rows, per interval and rule, for the intervals that were rewritten.
     """
 
     accepted: dict[str, Measured]
@@ -72,21 +74,16 @@ class _Rewrite:
 
     def into(self, cleaned: Cleaned) -> None:
         """Flag, rewrite, measure again; fills ``cleaned``."""
+        from pyspark.sql import functions as F
+
         from quality.sets import interval_text
 
         column = self.ready.contract.interval_column
         flagged = cleaned.flagged = self._flag()
-        rejected = (
-            flagged.where(REJECTED)
-            .groupBy(interval_text(column).alias("interval"), "__file")
-            .count()
-            .collect()
-        )
+        by = (interval_text(column).alias("i"), FILE)
+        rejected = flagged.where(F.col(REJECTED)).groupBy(*by).count().collect()
         for row in rejected:
-            cleaned.removed[row["interval"]] += int(row["count"])
-        certain = {i for i in self.measured if self._blocks_already(i, cleaned.removed[i])}
-        names = {row["__file"] for row in rejected if row["interval"] not in certain}
-        self._replace(flagged, names)
+            cleaned.removed[row["i"]] += int(row["count"])
         kept = broken_counts(flagged, column, accepted_only=True)
         cleaned.released = {
             interval: {
@@ -96,30 +93,54 @@ class _Rewrite:
             }
             for interval, ids in kept.items()
         }
+        certain = {i for i in self.measured if self._blocks_already(i, cleaned)}
+        names = {_tail(row[FILE]) for row in rejected if row["i"] not in certain}
+        self._replace(flagged, names, certain)
         self._check(cleaned, [i for i in names_of(cleaned.removed) if i not in certain], kept)
 
     def _flag(self) -> DataFrame:
+        """The rows that break a rule or leave, persisted: few, whatever the batch's size."""
         from pyspark.sql import functions as F
 
-        ready = self.ready
-        # Folder and name: staged files of several intervals may share a name.
-        parts = F.split(F.input_file_name(), "/")
-        rows = ready.auditor.files(self.held.files).withColumn(
-            "__file", F.array_join(F.slice(parts, -2, 2), "/")
-        )
+        ready, checks = self.ready, self._broken
+        rows = ready.auditor.files(self._suspected(checks), placed=True)
         flagged = flag(
             rows,
-            ready.auditor.rules.checks,
-            ready.auditor.views([c.rule for c in ready.auditor.rules.wide]),
+            checks,
+            ready.auditor.views([c.rule for c in checks if c.kind != "expr"]),
             ready.contract.key,
             ready.contract.interval_column,
             decisions=ready.decisions,
             product=ready.product,
         )
-        return flagged.persist()
+        return flagged.where((F.size(BROKEN) > 0) | F.col(REJECTED)).persist()
 
-    def _blocks_already(self, interval: str, removed: int) -> bool:
+    @property
+    def _broken(self) -> list[RowCheck]:
+        """The row rules that any row may break: none breaks a rule whose failures count 0."""
+        found: dict[str, int | None] = {}
+        for result in (r for results in self.results.values() for r in results):
+            before = found.get(result.rule_id, 0)
+            unknown = result.failing is None or before is None
+            found[result.rule_id] = None if unknown else (before or 0) + (result.failing or 0)
+        return [c for c in self.ready.auditor.rules.checks if found.get(c.rule.id) != 0]
+
+    def _suspected(self, checks: Sequence[RowCheck]) -> list[DataFile]:
+        """The files that may hold rejected rows: those of suspects, where these are all there are.
+
+        A rule over more than a row, a unit or a steward's rejection may reject any row.
+        """
+        moving = [c for c in checks if c.rule.severity in MOVING]
+        alone = all(c.kind == "expr" and not c.rule.unit for c in moving)
+        if self.held.apart and alone and not any(
+            d.kind == "rejection" for d in self.ready.decisions
+        ):  # fmt: skip
+            return [f for f in self.held.files if f.suspect]
+        return list(self.held.files)
+
+    def _blocks_already(self, interval: str, cleaned: Cleaned) -> bool:
         ready, results = self.ready, self.results[interval]
+        removed, released = cleaned.removed[interval], cleaned.released.get(interval)
         judged = {r.rule_id for r in results}
         contract = ready.contract.model_copy(
             update={"rules": tuple(r for r in ready.contract.rules if r.id in judged)}
@@ -127,29 +148,41 @@ class _Rewrite:
         built = self.measured[interval].rows
         verdict = decide(
             ready.product, interval, contract, results, ready.decisions,
-            built, built - removed, removed, remaining={},
+            built, built - removed, removed, released=released, remaining={},
         )  # fmt: skip
         return not verdict.publishes
 
-    def _replace(self, flagged: DataFrame, names: set[str]) -> None:
-        """Rewrite the files that hold rejected rows, from those files."""
+    def _replace(self, flagged: DataFrame, names: set[str], certain: Collection[str]) -> None:
+        """Rewrite the files that hold rejected rows, from those files, and suspects' always."""
         from pyspark.sql import functions as F
 
-        dirty = [f.path for f in self.held.files if _tail(f) in names]
+        dirty = [
+            f
+            for f in self.held.files
+            if f.interval not in certain and (f.suspect or _tail(f.path) in names)
+        ]
         if not dirty:
             return
-        stay = flagged.where(~F.col(REJECTED) & F.col("__file").isin(sorted(names)))
-        self.held.rewrite(dirty, stay.select(*[c.name for c in self.ready.contract.columns]))
+        gone = flagged.where(F.col(REJECTED)).select(FILE, ROW)
+        stay = self.ready.auditor.files(dirty, placed=True).join(gone, [FILE, ROW], "left_anti")
+        columns = [c.name for c in self.ready.contract.columns]
+        self.held.rewrite([f.path for f in dirty], stay.select(*columns))
         reach("dirty-rewritten")
 
     def _check(self, cleaned: Cleaned, touched: Sequence[str], kept: Counts) -> None:
-        """Measure the accepted rows of rewritten intervals and count their failures again."""
+        """Measure the accepted rows of rewritten intervals and count their failures again.
+
+        Where no row broke a uniqueness or a reference, none of fewer rows does; a rule's own SQL
+        may find more among fewer.
+        """
         if not touched:
             return
         ready = self.ready
         frame = ready.auditor.files([f for f in self.held.files if f.interval in touched])
         cleaned.accepted |= measure(frame, ready.contract, ready.auditor.rules.in_row, touched)
-        again = ready.auditor.tally_wide(frame)
+        broken = {c.rule.id for c in self._broken}
+        wide = [c for c in ready.auditor.rules.wide if c.kind == "rows" or c.rule.id in broken]
+        again = ready.auditor.tally_wide(frame, wide)
         for interval in touched:
             found = {**cleaned.accepted[interval].failing, **again.get(interval, {})}
             cleaned.remaining[interval] = {
@@ -173,5 +206,6 @@ def names_of(removed: Mapping[str, int]) -> list[str]:
     return [interval for interval, count in removed.items() if count]
 
 
-def _tail(file: DataFile) -> str:
-    return "/".join(file.path.rsplit("/", 2)[-2:])
+def _tail(path: str) -> str:
+    """Folder and name: staged files of several intervals may share a name."""
+    return "/".join(path.rsplit("/", 2)[-2:])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pipelines.engine.place import Place, Storage
 
 ALL = "all"
+FILE, ROW = "__file", "__row"
 
 
 class UnreadableTableError(TerminalError):
@@ -127,20 +128,31 @@ def read(
 
 
 def read_files(
-    spark: SparkSession, contract: Contract, base: Place | Path, paths: Sequence[str]
+    spark: SparkSession,
+    contract: Contract,
+    base: Place | Path,
+    paths: Sequence[str],
+    *,
+    placed: bool = False,
 ) -> DataFrame:
-    """Return the rows of exactly these data files below ``base``, with the contract's schema."""
+    """Return the rows of exactly these data files below ``base``, with the contract's schema.
+
+    ``placed`` adds where each row is: ``FILE`` (string) and ``ROW`` (bigint, its ordinal there).
+    """
+    from pyspark.sql import functions as F
     from pyspark.sql.types import StructType
 
     from contracts.compile.spark import schema_json
 
+    place = [F.col("_metadata.file_path").alias(FILE), F.col("_metadata.row_index").alias(ROW)]
     if not paths:
         # Not createDataFrame: an empty list would start Python workers.
         nulls = ", ".join(f"CAST(NULL AS {c.type}) AS `{c.name}`" for c in contract.columns)
-        return spark.sql(f"SELECT {nulls} WHERE false")
+        nowhere = f", '' AS {FILE}, 0L AS {ROW}" if placed else ""
+        return spark.sql(f"SELECT {nulls}{nowhere} WHERE false")
     schema = StructType.fromJson(json.loads(schema_json(contract)))
     frame = spark.read.schema(schema).option("basePath", str(base)).parquet(*paths)
-    return frame.select(*[column.name for column in contract.columns])
+    return frame.select(*[c.name for c in contract.columns], *(place if placed else []))
 
 
 def read_effective(

@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from pipelines.engine.conform import as_of_join, conform
+from pipelines.engine.conform import as_of_join, conform, typed_sql
 from tests.pipelines.engine.planning import column
 from tests.pipelines.engine.planning import contract as plain
 
@@ -72,6 +74,49 @@ def test_every_text_is_read_or_told(spark: SparkSession) -> None:
             told = name in listed
             assert told == (expected == UNREADABLE), (kind, text, row[name])
             assert row[name] == (None if told else expected), (kind, text, row[name])
+
+
+CAREFUL = {
+    "decimal(10,2)": "CASE WHEN try_cast(try_cast({v} AS decimal(38,30)) AS decimal(10,2))"
+    " = try_cast({v} AS decimal(38,30)) THEN try_cast({v} AS decimal(10,2)) END",
+    "timestamp": "CASE WHEN {v} RLIKE '(Z|[+-][0-9]{{2}}:?[0-9]{{2}})$' THEN"
+    " try_cast({v} AS TIMESTAMP)"
+    " ELSE to_utc_timestamp(try_cast({v} AS TIMESTAMP), 'Asia/Shanghai') END",
+}
+"""What the quick casts must equal: every text by way of the widest decimal, or of the pattern."""
+NUMBERS = st.from_regex(
+    r"[-+ ]?[0-9]{0,10}[.,]?[0-9]{0,32}([eE][-+]?[0-9]{1,2})?[ df]?", fullmatch=True
+)
+CLOCK = st.from_regex(
+    r"2026-0?1-0[56]([ T]0?9:00(:00)?([.][0-9]{0,7})?)?"
+    r"( ?(Z|[+-][0-9]{1,2}:?([0-9]{2})?|[A-Z]{3}))?",
+    fullmatch=True,
+)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+@given(
+    numbers=st.lists(NUMBERS, min_size=60, max_size=60),
+    times=st.lists(CLOCK, min_size=60, max_size=60),
+    others=st.lists(st.text("0123456789.+-eEZ: T年，", max_size=12), min_size=60, max_size=60),
+)
+def test_the_quick_casts_read_what_the_careful_ones_read(
+    spark: SparkSession, numbers: list[str], times: list[str], others: list[str]
+) -> None:
+    """A shortcut of the casts changes no value and refuses no text that was read before."""
+    for kind, texts in (("decimal(10,2)", [*numbers, *others]), ("timestamp", [*times, *others])):
+        values = ", ".join(f"({_literal(text)})" for text in texts)
+        careful = CAREFUL[kind].format(v="nullif(trim(t), '')")
+        both = spark.sql(
+            f"SELECT t, {typed_sql('t', kind)} AS quick, {careful} AS careful"
+            f" FROM VALUES {values} AS x(t)"
+        )
+        assert both.where("NOT quick <=> careful").collect() == []
 
 
 def _at(texts: list[str | None], line: int) -> str | None:

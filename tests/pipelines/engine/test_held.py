@@ -10,17 +10,22 @@ import duckdb
 import pytest
 from deltalake import DeltaTable
 from duckdb_extensions import import_extension
+from pyspark.sql import functions as F
 
+from contracts.load import load_catalogue
 from pipelines.engine.batch import check_schema
 from pipelines.engine.held import (
     ConcurrentWriteError,
     HeldWrite,
     SchemaMismatchError,
+    SuspectsLeftError,
     can_hold,
     hold,
 )
 from pipelines.engine.place import Folder
-from pipelines.engine.tables import exists
+from pipelines.engine.tables import exists, read_files
+from quality.measure import SUSPECT
+from tests.pipelines.engine.planning import column
 from tests.pipelines.engine.small_lake import D1, D2, ESTATE
 
 if TYPE_CHECKING:
@@ -118,6 +123,36 @@ def test_only_kept_intervals_are_published_without_their_dirty_files(
     assert len(on_disk(tmp_path) - live) == replaced, "only what version 0 holds is left"
     assert write([(D1, 12, "1.00")], D1).commit([], "{}") is None
     assert DeltaTable(str(table)).version() == 1
+
+
+def test_suspects_leave_without_their_neighbours_being_written_again(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Rows that probably leave have files of their own, at their own date, that cannot be kept."""
+    table = Folder(tmp_path / "table")
+    where = {"product": "silver.thing", "interval_column": "trade_date", "intervals": (D1, D2)}
+    rows = [(D1, 1, "1.00"), (D1, 2, "-2.00"), (D2, 3, "-3.00"), (D2, 4, "4.00")]
+    marked = frame(spark, rows).coalesce(1).withColumn(SUSPECT, F.col("price") < 0)
+    held = hold(spark, marked, table, staging=tmp_path / "staging", **where)
+    aside = [f for f in held.files if f.suspect]
+    assert held.apart
+    assert sorted((f.interval, f.rows) for f in aside) == [(D1, 1), (D2, 1)]
+    contract = load_catalogue(ESTATE / "contracts")["silver.order"].model_copy(
+        update={"columns": tuple(column(name, kind) for name, kind in marked.dtypes[:3])}
+    )
+    found = read_files(spark, contract, table, [f.path for f in aside])
+    assert sorted((str(r[0]), r[1]) for r in found.collect()) == [(D1, 2), (D2, 3)]
+    with pytest.raises(SuspectsLeftError):
+        held.commit([D1], "{}")
+    # D1's suspect is rejected, D2's is accepted after all.
+    untouched = [f.path for f in held.files if not f.suspect]
+    held.rewrite([f.path for f in aside], frame(spark, [(D2, 3, "-3.00")]))
+    assert set(untouched) < {f.path for f in held.files}
+    held.commit([D1, D2], "{}")
+    assert read(spark, tmp_path / "table") == [(D1, 1), (D2, 3), (D2, 4)]
+    folders = {p.name for p in (tmp_path / "table").iterdir()}
+    assert folders == {"_delta_log", f"trade_date={D1}", f"trade_date={D2}"}
+    assert not [name for name in on_disk(tmp_path) if name.startswith("aside-")]
 
 
 def test_an_interval_can_become_empty(spark: SparkSession, write: Write, tmp_path: Path) -> None:

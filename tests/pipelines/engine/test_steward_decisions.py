@@ -105,6 +105,11 @@ def test_one_person_cannot_release_from_a_critical_rule(lake: SmallLake) -> None
     standing.approve(strict.lake, [asked.decision_id], BO)
     strict.run("silver.order")
     assert strict.states()[f"silver.order {D1}"] == "quarantine"
+    aside = {row["row_number"] for row in strict.aside()}
+    stayed = {row["_row_number"] for row in strict.rows("silver.order", D1)}
+    assert 5 in stayed, "released"
+    assert aside
+    assert not aside & stayed, "rejected"
 
 
 def test_a_number_is_traced_to_delivery_and_line(built: SmallLake) -> None:
