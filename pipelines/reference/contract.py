@@ -22,7 +22,7 @@ _LISTED = {
 }
 """Column -> field of the CTP instrument list (its records are JSON text)."""
 OLD_LIST = "symbol IS NOT NULL"
-"""TRUE for rows of the list of 2019: it alone has names of contracts."""
+"""TRUE for rows of the list of 2019: it alone delivers this column."""
 OURS = ("SHFE", "INE")
 _FRONT_END = f"""
     WITH terms AS (

@@ -36,31 +36,25 @@ _CALL = re.compile(rb"([\w.$]{1,40})\s*\(")
 def probe(file: TextFile, form: Format, contract: Contract) -> tuple[str, ...]:
     """How the document differs from the format's sections and keys; empty when it agrees.
 
-    Keys are those of every record of the first section.
+    Keys are those of every record of the first section; of a document of objects that hold no
+    records but figures or lists, those of every such object.
     """
     top = _document(file, form)
     words = _section_differences(top, form)
     if words or not (form.required_keys or form.absent_keys):
         return words
-    _, records = _unfold(file, form, top)
-    first = form.sections[0].split(".", 1)[0] if form.sections else ""
-    for number, (section, raw) in enumerate(records, start=1):
-        if first not in ("*", section.split(".", 1)[0]):
-            continue
-        keys = _keys(raw)
+    for place, keys in _keyed(file, form, top):
         if keys is None:
-            return (f"record {number:,} is not an object",)
+            return (f"{place} is not an object",)
         if keys.issuperset(form.required_keys) and keys.isdisjoint(form.absent_keys):
             continue
         words = tuple(
-            f"{said}, as record {number:,}"
+            f"{said}, as {place}"
             for said in differences(sorted(keys), form.required_keys)
             if not said.startswith("unexpected ")
         )
         extra = [k for k in form.absent_keys if k in keys]
-        if extra:
-            words += (f"unexpected {', '.join(extra)}, as record {number:,}",)
-        return words
+        return (*words, *([f"unexpected {', '.join(extra)}, as {place}"] if extra else []))
     return ()
 
 
@@ -163,6 +157,23 @@ def _section_differences(top: Any, form: Format) -> tuple[str, ...]:
     other = [k for k, v in top.items() if k not in known and _nested(v) and bytes(v)[1:-1].strip()]
     needed = [] if known[0] in top else known[:1]
     return tuple(f"sections: {said}" for said in differences(other, needed))
+
+
+def _keyed(file: TextFile, form: Format, top: Any) -> Iterator[tuple[str, frozenset[str] | None]]:
+    """(place, keys) of what has to hold the format's keys; keys None where it is no object."""
+    _, records = _unfold(file, form, top)
+    if "*.*" in form.sections and any(bytes(memoryview(raw)[:1]) != b"{" for _, raw in records):
+        groups: dict[str, set[str]] = {}
+        for section, _ in records:
+            outer, _, inner = section.rpartition(".")
+            groups.setdefault(outer, set()).add(inner)
+        for number, inside in enumerate(groups.values(), start=1):
+            yield f"object {number:,}", frozenset(inside)
+        return
+    first = form.sections[0].split(".", 1)[0] if form.sections else ""
+    for number, (section, raw) in enumerate(records, start=1):
+        if first in ("*", section.split(".", 1)[0]):
+            yield f"record {number:,}", _keys(raw)
 
 
 def _unfold(file: TextFile, form: Format, top: Any) -> tuple[str, list[Record]]:

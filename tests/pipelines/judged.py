@@ -72,10 +72,11 @@ def broken(product: str, given: Mapping[str, list[Row]], only: str | None = None
                 sql = f"SELECT 1 FROM (SELECT {sql} AS h FROM batch) WHERE h <> {good}"
             if connection.execute(sql).fetchone() is not None:
                 found.add(e.rule_id)
+    interval = DAY.isoformat() if contract.interval_column else "all"
     for rule in contract.rules:
         if rule.kind == "reconcile" and only in (None, rule.id):
-            result = reconcile_duckdb(rule, contract, batch, views, [DAY.isoformat()])
-            if result[DAY.isoformat()].outcome == "failed":
+            result = reconcile_duckdb(rule, contract, batch, views, [interval])
+            if result[interval].outcome == "failed":
                 found.add(rule.id)
     return found
 

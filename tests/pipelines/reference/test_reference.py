@@ -277,3 +277,45 @@ def test_the_last_calendar_delivery_tells(run_job: RunJob) -> None:
     assert found[date(2026, 1, 5)]["has_night_session"] is None
     assert found[date(2026, 1, 6)]["has_night_session"] is True
     assert found[None]["_unparsed"] == "calendar_date"
+
+
+def test_a_commodity_without_hours_is_told() -> None:
+    """Promise: what a list names and the hours of its date lack is found; older hours are none."""
+    from tests.pipelines.judged import DAY, broken
+
+    listed = '{"product_id": "%s", "exchange_id": "SHFE"}'
+    named = '{"exchg": "%s"}'
+
+    def world(*lacking: str) -> dict[str, list[dict[str, Any]]]:
+        held = [c for c in ("ao", "cu", "au") if c not in lacking]
+        return {
+            "silver.session": [
+                *({"commodity_id": c, "known_from": DAY} for c in held),
+                *({"commodity_id": c, "known_from": date(2022, 1, 4)} for c in lacking),
+            ],
+            "bronze.contract": [{"record": listed % c, "_interval": DAY} for c in ("ao", "cu")],
+            "bronze.commodity": [
+                {"section": "SHFE.au", "record": named % "SHFE", "_interval": DAY},
+                {"section": "DCE.m", "record": named % "DCE", "_interval": DAY},
+            ],
+        }
+
+    rule = "session.commodities.listed"
+    assert broken("silver.session", world(), only=rule) == set()
+    assert broken("silver.session", world("ao"), only=rule) == {rule}
+    assert broken("silver.session", world("au"), only=rule) == {rule}
+
+
+def test_contracts_have_dates_unless_their_list_has_none() -> None:
+    """Promise: only a front end's list may leave both dates out."""
+    from tests.pipelines.judged import DAY, broken
+
+    def failing(source: str, first: date | None, last: date | None) -> bool:
+        row = {"data_source": source, "list_date": first, "last_trade_date": last}
+        return bool(broken("silver.contract", {"silver.contract": [row]}, "contract.dates.given"))
+
+    assert not failing("FRONT_END_LIST", None, None)
+    assert failing("FRONT_END_LIST", DAY, None)
+    assert failing("EXCHANGE_REFERENCE", None, DAY)
+    assert failing("CTP_INSTRUMENT", None, None)
+    assert not failing("CTP_INSTRUMENT", DAY, DAY)

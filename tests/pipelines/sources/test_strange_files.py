@@ -55,6 +55,19 @@ GOOD: dict[str, tuple[str, bytes]] = {
 }
 ERROR_PAGE = b"<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
 EXPORTED = b'<html xmlns:x="urn:schemas-microsoft-com:office:excel"><table><tr><td>1</td></tr>'
+FRONT_END = "reference_wondertrader_2022"
+GOOD |= {
+    "instruments": ("instruments.json", json.dumps({"instruments": {"cu2603": {
+        "instrument_id": "cu2603", "exchange_id": "SHFE", "product_id": "cu", "price_tick": 10,
+        "delivery_year": 2026, "delivery_month": 3, "max_market_order_volume": 1,
+        "max_limit_order_volume": 1, "volume_multiple": 5, "open_date": "1", "expire_date": "2",
+    }}}).encode()),
+    "fees": (f"{FRONT_END}/fees.json",
+             b'{"SHFE.cu":{"open":1,"close":1,"closetoday":0,"byvolume":true}}'),
+    "hours": (f"{FRONT_END}/sessions.json",
+              '{"FN0100":{"name":"夜","sections":[{"from":900,"to":1015}]}}'.encode()),
+    "closes": ("month_closes/SC.json", b'{"dates":["2026-01-05"],"series":{"03":{"close":[1]}}}'),
+}  # fmt: skip
 Change = Callable[[bytes], bytes]
 
 
@@ -123,6 +136,14 @@ STRANGE: dict[str, tuple[str, Change, str, str]] = {
                      "contract-2019: 7 fields instead of 8"),
     "dates with dashes": ("ticks", put("20190610", "2019-06-10"), "delivery-schema",
                           "contract-2019: a first record unlike"),
+    "a tick size renamed": ("instruments", put("price_tick", "tick"), "delivery-schema",
+                            "missing price_tick, as record 1"),
+    "a fee renamed": ("fees", put("closetoday", "close_today"), "delivery-schema",
+                      "'close_today' instead of 'closetoday', as object 1"),
+    "hours renamed": ("hours", put("sections", "hours"), "delivery-schema",
+                      "missing sections, as object 1"),
+    "closes renamed": ("closes", put("close", "settle"), "delivery-schema", "missing close"),
+    "dates renamed": ("closes", put("dates", "days"), "delivery-schema", "unexpected days"),
     "bzip2": ("ticks", bz2.compress, "delivery-malformed", "bzip2"),
     "xz": ("ticks", lzma.compress, "delivery-malformed", "xz"),
     "an old workbook": ("ticks", lambda d: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + d,
