@@ -8,7 +8,7 @@ EXLAKE := $(BIN)/exlake
 DATA ?= ../shared/data
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: ## make .venv, find or install Java, fetch the Delta jars and charts (says size first; quick when done)
 	@sh setup/setup.sh
