@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from contracts.errors import ExlakeError
+from pipelines.engine.jvm import noted_java_home
 from pipelines.engine.lake_format import check_tables
-from pipelines.engine.session import noted_java_home
 from pipelines.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]

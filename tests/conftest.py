@@ -81,15 +81,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     time.tzset()
     from pyspark.sql import SparkSession
 
+    from pipelines.engine.jvm import java_options
+    from pipelines.engine.settings import load_settings
+
+    class_path = os.pathsep.join(str(jar) for jar in jars)
+    compiler = load_settings(environ={}, jvm_compiler="quick")
     home = tmp_path_factory.mktemp("spark")
     session = (
         SparkSession.builder.master("local[2]")
         .appName("exlake-tests")
         .config("spark.driver.memory", "1g")
-        .config("spark.driver.extraClassPath", os.pathsep.join(str(jar) for jar in jars))
+        .config("spark.driver.extraClassPath", class_path)
         .config(
             "spark.driver.extraJavaOptions",
-            f"-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -Dderby.system.home={home}",
+            f"-Dderby.system.home={home}{java_options(compiler, class_path, None)}",
         )
         .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
         .config(

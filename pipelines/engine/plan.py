@@ -132,6 +132,15 @@ class Plan:
             for p in (*s.will_run, *s.may_run, *s.judge_again)
         )
 
+    def inputs(self) -> frozenset[tuple[str, str]]:
+        """Every input that a run may read, as (product, interval or how it is read)."""
+        return frozenset(
+            (pin.product, pin.at)
+            for s in self.stages
+            for p in (*s.will_run, *s.may_run, *s.judge_again)
+            for pin in p.inputs
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values, without pins (the ledgers hold those)."""
         return {"products": [_stage_json(s) for s in self.stages]}

@@ -26,6 +26,7 @@ from pipelines.engine.repair import lineage_of, repair
 from pipelines.engine.rows import IntervalRow, RunRow
 from pipelines.engine.run_summary import Event, Failure, OnProgress, RunSummary
 from pipelines.engine.session import SparkLostError, from_jvm, lost_exit_code
+from pipelines.engine.staleness import plan as make_plan
 from pipelines.engine.staleness import plan_product
 from pipelines.engine.state import State, load_state
 
@@ -187,12 +188,13 @@ class _Runner:
         self.on_progress(Event("session", "spark", ()))
         # Importing Great Expectations takes seconds that pass while the JVM starts.
         Thread(target=warm, daemon=True).start()
+        rows = state.rows_of(make_plan(self.request, state).inputs())
         return Context(
             settings=self.lake.settings,
             catalogue=self.lake.catalogue,
             graph=self.lake.graph,
             calendar=self.lake.calendar,
-            spark=spark_session(self.lake.settings),
+            spark=spark_session(self.lake.settings, rows),
             run_id=self.run_id,
             decisions=standing(state.decisions),
             now=self.now,

@@ -11,15 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from contracts.errors import TerminalError, TransientError
+from pipelines.engine.jvm import java_options, noted_java_home
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from pipelines.engine.settings import Settings
-
-QUICK = " -XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
-"""One compiler only. Its default code cache of 48 MB is too small for Spark: a JVM that fills it
-dies with "Out of space in CodeCache"."""
 
 
 class MissingJarsError(TerminalError):
@@ -64,26 +61,22 @@ def _class_path(folder: Path, jar_set: str | None) -> str:
     return ":".join(str(jar) for jar in jars)
 
 
-def noted_java_home() -> str | None:
-    """The JDK that set-up found, noted in the environment; None when it has gone since.
-
-    The first ``java`` on PATH may be of a version that Spark does not run on.
-    """
-    note = Path(sys.prefix) / ".java-home"
-    home = note.read_text().strip() if note.exists() else ""
-    return home if home and (Path(home) / "bin" / "java").exists() else None
+def class_path_of(settings: Settings) -> str:
+    """Delta's jars and what the tables' storage needs; MissingJarsError when they are not there."""
+    return _class_path(settings.jars, settings.storage.jar_set)
 
 
-def spark_session(settings: Settings) -> SparkSession:
-    """Return this process's Spark session, starting it (6-9 s) on first use.
+def spark_session(settings: Settings, rows: int | None = None) -> SparkSession:
+    """Return this process's Spark session, starting it on first use.
 
-    Times are handled in UTC; the warehouse lives below ``settings.home``.
+    ``rows``: what is going to be read, where it is known (see ``jvm.is_quick``). Times are handled
+    in UTC; the warehouse lives below ``settings.home``.
     When this process's JVM has ended, another is started. Raises MissingJarsError before a JVM
     is started.
     """
     if lost_exit_code() is not None:
         _forget_session()
-    class_path = _class_path(settings.jars, settings.storage.jar_set)
+    class_path = class_path_of(settings)
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -100,7 +93,7 @@ def spark_session(settings: Settings) -> SparkSession:
         "spark.executor.extraClassPath": class_path,
         "spark.driver.extraJavaOptions": (
             f"-Dderby.system.home={scratch} -Dlog4j2.configurationFile={_log_settings()}"
-            " -XX:+UseParallelGC" + (QUICK if settings.jvm_compiler == "quick" else "")
+            + java_options(settings, class_path, rows)
         ),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(scratch),

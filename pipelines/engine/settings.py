@@ -23,7 +23,9 @@ from contracts.errors import TerminalError
 from pipelines.engine.place import LocalStorage, Place, Storage
 
 PREFIX = "EXLAKE_"
-OUTSIDE = frozenset({"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL", "EXLAKE_FAULT"})
+OUTSIDE = frozenset(
+    {"EXLAKE_SHARED", "EXLAKE_CONFIG", "EXLAKE_TEST_FULL", "EXLAKE_FAULT", "EXLAKE_TRAIN"}
+)
 """Variables with our prefix that are not settings (tests, the place of exlake.toml)."""
 
 
@@ -76,8 +78,8 @@ class Settings(BaseSettings):
     spark_options: dict[str, str] = Field(
         {}, description="a table of Spark's own settings (JSON text in a variable)"
     )
-    jvm_compiler: Literal["full", "quick"] = Field(
-        "full", description="full, or quick (less compiling: for runs of a few small days)"
+    jvm_compiler: Literal["auto", "full", "quick"] = Field(
+        "auto", description="auto (by the rows a run reads), full, or quick (less compiling)"
     )
     driver_memory: Annotated[str, Field(pattern=r"^[1-9]\d*[mg]$")] = Field(
         "2g", description="a number with m or g, such as 1500m or 2g"

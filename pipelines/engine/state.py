@@ -76,6 +76,22 @@ class State:
         """The record of one interval, None when nothing was ever recorded."""
         return self.records.get(product, {}).get(interval)
 
+    def rows_of(self, inputs: Iterable[tuple[str, str]]) -> int:
+        """About how many rows these inputs hold: as delivered, or as published last.
+
+        What is not read by its interval (a history, a dimension) counts whole.
+        """
+        total = 0
+        for product, at in inputs:
+            found = {
+                interval: sum(step.rows or 0 for step in delivered.steps)
+                for interval, delivered in self.deliveries.get(product, {}).items()
+            }
+            for interval, record in self.records.get(product, {}).items():
+                found[interval] = record.published.accepted if record.published else 0
+            total += found[at] if at in found else sum(found.values())
+        return total
+
     def with_rows(self, rows: Iterable[IntervalRow]) -> State:
         """The state after these rows, in their order (their sequence is not looked at)."""
         records: dict[str, dict[str, Record]] = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pyarrow.fs import S3FileSystem
 
-from pipelines.engine.session import noted_java_home
+from pipelines.engine.jvm import noted_java_home
 
 ROOT = Path(__file__).resolve().parents[3]
 BUCKET = "exchange-lake"

@@ -26,7 +26,6 @@ from pipelines.engine.incidents import CURSOR
 from pipelines.engine.ledgers import DECISION, INCIDENT, INTERVAL, LINEAGE, RESULT, Ledgers
 from pipelines.engine.rows import DecisionRow, IntervalRow, ResultRow
 from pipelines.engine.run import Lake, RunSummary, run
-from pipelines.engine.session import QUICK
 from pipelines.engine.settings import load_settings
 from pipelines.engine.tables import exists
 from pipelines.sources.landing import land
@@ -126,14 +125,13 @@ class SmallLake:
     def lake(self) -> Lake:
         """The engine's view of it."""
         spark_options = {
-            "spark.driver.extraJavaOptions": QUICK.strip(),
             # Compiling code for a dozen rows costs a third of the time.
             "spark.sql.codegen.wholeStage": "false",
             "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         }
         settings = load_settings(
             environ={}, home=self.home, commit=self.commit, master=self.master,
-            driver_memory="1g", spark_options=spark_options, **self.storage,
+            driver_memory="1g", jvm_compiler="quick", spark_options=spark_options, **self.storage,
         )  # fmt: skip
         jobs = discover(root=ESTATE, package="tests.pipelines.engine.estate")
         return Lake(

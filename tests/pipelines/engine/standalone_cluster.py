@@ -14,7 +14,7 @@ from typing import IO
 
 import pyspark
 
-from pipelines.engine.session import noted_java_home
+from pipelines.engine.jvm import noted_java_home
 
 STARTED = re.compile(r"(spark://127\.0\.0\.1:\d+)")
 REGISTERED = "Successfully registered with master"

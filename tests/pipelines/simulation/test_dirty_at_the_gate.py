@@ -17,7 +17,6 @@ from pipelines.engine.lake import Lake, open_lake
 from pipelines.engine.ledgers import INTERVAL
 from pipelines.engine.rows import IntervalRow
 from pipelines.engine.run import run
-from pipelines.engine.session import QUICK
 from pipelines.engine.settings import load_settings
 from pipelines.simulation.dirt import CSV_KINDS, OWN_KINDS
 from pipelines.simulation.world import simulate
@@ -73,7 +72,6 @@ def work(home: Path, dates: Iterable[Any], dirty: str | None) -> World:
     """Simulate, land and run as the commands do; any failure of a batch is raised."""
     simulate(home / "inbox", list(dates), SEED, "tiny", dirty=dirty)
     options = {
-        "spark.driver.extraJavaOptions": QUICK.strip(),
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }

@@ -10,7 +10,6 @@ from delivered import SEED, trade_dates
 from pipelines.engine.lake import open_lake
 from pipelines.engine.ledgers import INTERVAL
 from pipelines.engine.run import run
-from pipelines.engine.session import QUICK
 from pipelines.engine.settings import load_settings
 from pipelines.simulation.world import simulate
 from pipelines.sources.landing import land
@@ -23,7 +22,6 @@ def downstream(home: Path, file_format: str) -> dict[tuple[str, str], tuple[str,
     """State and content fingerprint of every silver and gold interval after landing and running."""
     simulate(home / "inbox", trade_dates(2), SEED, "tiny", file_format=file_format)
     options = {
-        "spark.driver.extraJavaOptions": QUICK.strip(),
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }

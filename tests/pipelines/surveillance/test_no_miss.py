@@ -23,7 +23,6 @@ from exlake.cli import main
 from exlake.orchestration.flows import run_products
 from pipelines.engine.lake import open_lake
 from pipelines.engine.ledgers import DELIVERY, INTERVAL
-from pipelines.engine.session import QUICK
 from pipelines.engine.settings import load_settings
 from pipelines.simulation.world import simulate
 
@@ -48,7 +47,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip("no Delta jars in .jars: run `make setup`")
     home = tmp_path_factory.mktemp("no_miss")
     options = {
-        "spark.driver.extraJavaOptions": QUICK.strip(),
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
