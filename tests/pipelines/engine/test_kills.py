@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from pipelines.engine.ledgers import RESULT
-from tests.pipelines.engine.fault_matrix import differences, rows_moved
+from tests.pipelines.engine.comparing import differences, rows_moved
 from tests.pipelines.engine.small_lake import SmallLake
 from tests.pipelines.engine.watching import seen
 
