@@ -1,6 +1,6 @@
 # exlake: every task a person needs. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-s3 test-s3 demo demo-real up down test test-unit test-full bench lint format clean
+.PHONY: help setup setup-s3 test-s3 demo demo-real up down test test-unit test-full bench bench-full lint format clean
 # A shell that forbids bytecode would let every process compile every library again.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
@@ -42,8 +42,11 @@ test-s3: ## tables in object storage, proven against a local S3 endpoint (fetche
 	@sh setup/setup.sh --with s3 --with s3proxy
 	@$(BIN)/python -m pytest tests/pipelines/engine/test_object_storage.py
 
-bench: setup ## measure and write benchmarks/
+bench: setup ## measure: every benchmark at small sizes (minutes)
 	@$(BIN)/python -m benchmarks
+
+bench-full: setup ## measure all sizes (hours)
+	@$(BIN)/python -m benchmarks --full
 
 lint: setup ## ruff, mypy, import-linter
 	@$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from exlake.orchestration.arrival import land_flow as land_flow
 if TYPE_CHECKING:
     from pipelines.engine.maintenance import Care
     from pipelines.engine.run import Event, Lake, RunSummary
+    from pipelines.engine.timer import Timer
 
 log = logging.getLogger("exlake.progress")
 """Progress of every flow, one line each: shown by the demo, kept in Airflow's task logs."""
@@ -163,14 +164,22 @@ def carry_out(
 
 
 def carry_on(
-    lake: Lake, *, command: str, say: Callable[[str], None], of: int = 0, **request: Any
+    lake: Lake,
+    *,
+    command: str,
+    say: Callable[[str], None],
+    of: int = 0,
+    timer: Timer | None = None,
+    **request: Any,
 ) -> RunSummary:
-    """Run; report, lineage, alerts' history, messages. ``of``: intervals to count in progress."""
+    """Run; report, lineage, alerts' history, messages. ``of``: intervals to count in progress;
+    ``timer`` is told where the seconds go."""
     from catalog import lineage
     from exlake.messages.outbox import tell_changes
     from exlake.reporting import write_report
     from exlake.surveillance.history import record_alerts
     from pipelines.engine.run import run
+    from pipelines.engine.timer import Timer
 
     done = 0
 
@@ -179,13 +188,20 @@ def carry_on(
         done += len(event.intervals) if event.kind in ("end", "failed") else 0
         say(f"[{done}/{of}] {sentence(event)}" if of else sentence(event))
 
-    summary = run(lake.settings, command=command, lake=lake, on_progress=tell, **request)
+    timer = timer or Timer()
+    with timer.phase("run"):
+        summary = run(lake.settings, command=command, lake=lake, on_progress=tell, **request)
     # From the ledgers, not from this run: what a killed run could not tell is told now.
-    lineage.bring_up_to_date(lake.settings, lake.catalogue)
+    with timer.phase("lineage"):
+        lineage.bring_up_to_date(lake.settings, lake.catalogue)
     if not summary.idle or summary.held:
-        write_report(lake, summary, command)
-        tell_changes(lake, {interval for _, interval in summary.touched})
-        record_alerts(lake, {interval for _, interval in summary.touched})
+        touched = {interval for _, interval in summary.touched}
+        with timer.phase("report"):
+            write_report(lake, summary, command)
+        with timer.phase("messages"):
+            tell_changes(lake, touched)
+        with timer.phase("alerts"):
+            record_alerts(lake, touched)
     return summary
 
 

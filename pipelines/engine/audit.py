@@ -16,6 +16,7 @@ from contracts.model import Contract, Read, Rule
 from pipelines.engine.inputs import InputReader
 from pipelines.engine.table_audit import TableAudit
 from pipelines.engine.tables import read_files
+from pipelines.engine.timer import Timer
 from quality.expectations import choose_engine, judge
 from quality.flags import tally
 from quality.outcome import GxCount, Measured, RuleResult
@@ -92,6 +93,7 @@ class Auditor:
     tables: TableAudit
     declared: Mapping[str, Declared]
     """Row rules with nothing to judge in this lake (an optional input that is not part of it)."""
+    timer: Timer
 
     @property
     def contract(self) -> Contract:
@@ -125,14 +127,15 @@ class Auditor:
             batch: Any = self.table.files([file.path for file in files])
         else:
             given, batch = dict(self.views(row_rules)), frame
-        expectations = judge(
-            batch,
-            self.contract,
-            self.rules.suite,
-            given,
-            tuple(measured),
-            engine=engine,
-        )
+        with self.timer.phase("expectations"):
+            expectations = judge(
+                batch,
+                self.contract,
+                self.rules.suite,
+                given,
+                tuple(measured),
+                engine=engine,
+            )
         return Counts(rows, expectations)
 
     def tally_wide(

@@ -23,12 +23,13 @@ from pipelines.engine.ledger_rows import interval_row, repeats, result_rows
 from pipelines.engine.locks import lock_path
 from pipelines.engine.metadata import CommitMetadata, dump
 from pipelines.engine.plan import Planned
-from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Timer, prepare
+from pipelines.engine.preparation import BatchOutcome, Context, Preparation, prepare
 from pipelines.engine.quarantine import append, rejected_rows
 from pipelines.engine.rewrite import Cleaned, clean
 from pipelines.engine.rows import BEGINNING, END, IntervalRow
 from pipelines.engine.stored import stored_columns
 from pipelines.engine.tables import open_table, read
+from pipelines.engine.timer import Timer
 from quality.flags import REJECTED
 from quality.gate import decide
 from quality.measure import observe, read_measures
@@ -58,9 +59,11 @@ def build(
     """
     wait = context.settings.lock_wait_seconds
     lock = lock_path(context.settings.locks, product)
+    timer = Timer()
     with jvm_locked(context.spark, lock, wait_seconds=wait):
-        evolve(context.spark, context.catalogue[product], context.settings.table(product))
-        return _Batch(prepare(context, state, product, planned)).run(publish)
+        with timer.phase("prepare"):
+            evolve(context.spark, context.catalogue[product], context.settings.table(product))
+        return _Batch(prepare(context, state, product, planned, timer)).run(publish)
 
 
 class _Batch:
@@ -70,7 +73,7 @@ class _Batch:
         self.ready, self.context, self.state = ready, ready.context, ready.state
         self.product, self.planned, self.intervals = ready.product, ready.planned, ready.intervals
         self.contract, self.auditor, self.decisions = ready.contract, ready.auditor, ready.decisions
-        self.timer = Timer()
+        self.timer = ready.timer
 
     def run(self, publish: bool) -> BatchOutcome:
         """Carry out every step; drop the files when anything raises."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,7 @@ from pipelines.engine.ledger_rows import Stamp
 from pipelines.engine.plan import Planned
 from pipelines.engine.rows import IntervalRow, ResultRow
 from pipelines.engine.table_audit import TableAudit
+from pipelines.engine.timer import Timer
 from quality.decisions import counting
 from quality.outcome import Decision, Verdict
 from quality.results import Declared
@@ -64,22 +63,6 @@ class BatchOutcome:
     seconds: Mapping[str, float]
 
 
-@dataclass
-class Timer:
-    """Adds up wall seconds per phase."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Count the block's seconds under ``name``."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
-
-
 @dataclass(frozen=True)
 class Preparation:
     """One product's intervals, ready to be built or judged."""
@@ -96,6 +79,7 @@ class Preparation:
     reader: InputReader
     auditor: Auditor
     stamp: Stamp
+    timer: Timer
 
     @property
     def intervals(self) -> tuple[str, ...]:
@@ -104,9 +88,16 @@ class Preparation:
 
 
 def prepare(
-    context: Context, state: State, product: str, planned: Sequence[Planned]
+    context: Context, state: State, product: str, planned: Sequence[Planned], timer: Timer
 ) -> Preparation:
     """Compile the rules, pin the inputs (lazily) and pick the decisions of one product."""
+    with timer.phase("prepare"):
+        return _prepared(context, state, product, planned, timer)
+
+
+def _prepared(
+    context: Context, state: State, product: str, planned: Sequence[Planned], timer: Timer
+) -> Preparation:
     contract = context.catalogue[product]
     job = context.graph.nodes[product].job
     assert job is not None, f"{product} is landed, not built"
@@ -142,8 +133,9 @@ def prepare(
         table=table,
         decisions=counting(of_product(context.decisions, product, intervals), contract),
         reader=reader,
-        auditor=Auditor(context.settings, rules, reader, table, tables, declared),
+        auditor=Auditor(context.settings, rules, reader, table, tables, declared, timer),
         stamp=Stamp(context.run_id, batch_id, contract, job.version, context.now()),
+        timer=timer,
     )
 
 

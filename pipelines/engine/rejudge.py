@@ -14,11 +14,12 @@ from contracts.model import ROW_KINDS
 from pipelines.engine.held import DataFile
 from pipelines.engine.ledger_rows import result_rows
 from pipelines.engine.plan import Planned
-from pipelines.engine.preparation import BatchOutcome, Context, Preparation, Timer, prepare
+from pipelines.engine.preparation import BatchOutcome, Context, Preparation, prepare
 from pipelines.engine.quarantine import put_aside
 from pipelines.engine.rows import IntervalRow, IntervalState
 from pipelines.engine.state import State
 from pipelines.engine.tables import interval_column_of, open_table
+from pipelines.engine.timer import Timer
 from quality.decisions import MOVING
 from quality.flags import broken_counts, flag
 from quality.gate import decide
@@ -35,7 +36,7 @@ def judge_again(
 ) -> BatchOutcome:
     """Judge the stored files of these intervals with today's rules; publish nothing."""
     timer = Timer()
-    ready = prepare(context, state, product, planned)
+    ready = prepare(context, state, product, planned, timer)
     contract, auditor = ready.contract, ready.auditor
     table = open_table(context.settings.storage, product, interval_column_of(contract))
     intervals = tuple(p.interval for p in planned)

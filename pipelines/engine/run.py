@@ -29,6 +29,7 @@ from pipelines.engine.session import SparkLostError, from_jvm, lost_exit_code
 from pipelines.engine.staleness import plan as make_plan
 from pipelines.engine.staleness import plan_product
 from pipelines.engine.state import State, load_state
+from pipelines.engine.timer import Timer
 
 if TYPE_CHECKING:
     from pipelines.engine.preparation import BatchOutcome, Context
@@ -113,15 +114,16 @@ class _Runner:
         self.run_id = new_run_id(now())
         self.done: list[ProductPlan] = []
         self.context: Context | None = None
+        self.timer = Timer()
 
     def run(self) -> RunSummary:
         """Carry out the stages level by level; record everything once, at the end."""
         started = self.now()
-        state = load_state(self.lake.ledgers, self.lake.graph, self.lake.settings.storage)
-        mended = repair(
-            self.lake.ledgers, self.lake.settings.storage, self.lake.graph.built, state, started
-        )
-        state = state.with_rows(mended)
+        lake, timer = self.lake, self.timer
+        with timer.phase("state"):
+            state = load_state(lake.ledgers, lake.graph, lake.settings.storage)
+            mended = repair(lake.ledgers, lake.settings.storage, lake.graph.built, state, started)
+            state = state.with_rows(mended)
         outcomes: list[BatchOutcome] = []
         failures: list[Failure] = []
         rows: list[IntervalRow] = []
@@ -137,9 +139,11 @@ class _Runner:
                     if turn.last is not None:
                         self.done.append(turn.last)
         finally:
-            self._record(started, rows, outcomes, failures)
+            with timer.phase("ledgers"):
+                self._record(started, rows, outcomes, failures)
         # From the ledgers, not from this run: what a killed run could not tell is told now.
-        bring_up_to_date(self.lake.ledgers, self.lake.catalogue.contracts, self.now(), self.run_id)
+        with timer.phase("incidents"):
+            bring_up_to_date(lake.ledgers, lake.catalogue.contracts, self.now(), self.run_id)
         return RunSummary(
             run_id=self.run_id,
             started_at=started,
@@ -152,6 +156,7 @@ class _Runner:
             ),
             repaired=len(mended),
             stopped=self.stopped,
+            seconds=dict(timer.seconds),
         )
 
     def _stopping(self) -> bool:
@@ -174,10 +179,12 @@ class _Runner:
     def _turns(self, level: Sequence[str], state: State) -> list[_Done]:
         workers = min(self.lake.settings.parallel_products, len(level))
         # Plan first: a session is started here, once, and not by two threads at a time.
-        stale = [p for p in level if not self._plan(p, state, self.request).idle]
+        with self.timer.phase("plan"):
+            stale = [p for p in level if not self._plan(p, state, self.request).idle]
         if stale and (self.context is None or lost_exit_code() is not None):
-            self.context = self._start(state)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
+            with self.timer.phase("session"):
+                self.context = self._start(state)
+        with self.timer.phase("products"), ThreadPoolExecutor(max_workers=workers) as pool:
             return list(pool.map(lambda product: self._turn(product, state), level))
 
     def _start(self, state: State) -> Context:

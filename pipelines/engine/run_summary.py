@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,9 @@ class RunSummary:
     repaired: int = 0
     stopped: bool = False
     """True when it was asked to stop and left something undone."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall seconds outside of batches: state, plan, session, products (all turns, batches and
+    planning again included), ledgers, incidents."""
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
