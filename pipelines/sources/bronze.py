@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from pipelines.engine.place import Place
 
 METADATA = "exlake.deliveries"
-STATISTICS = {"delta.dataSkippingStatsColumns": "_delivery_id,_row_number"}
-"""Bronze text is read by delivery only: statistics of other columns would cost and never help."""
+CONFIGURATION = {
+    "delta.dataSkippingStatsColumns": "_delivery_id,_row_number",
+    "delta.checkpointInterval": "10",
+}
+"""Bronze text is read by delivery only: statistics of other columns would cost and never help.
+With delta-rs's own hundred commits between checkpoints each day would open the table dearer."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def append(table: Place, contract: Contract, landed: Sequence[Landed]) -> int | 
         mode="append",
         schema_mode="merge" if there else None,  # a new generation may add columns
         partition_by=["_interval"],
-        configuration=None if there else STATISTICS,
+        configuration=None if there else CONFIGURATION,
         commit_properties=CommitProperties(custom_metadata={METADATA: _encode(filled)}),
     )
     return table.version()

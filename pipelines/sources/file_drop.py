@@ -36,21 +36,25 @@ class FileDrop:
         """
         root = self.root
         if root.is_file():
-            yield self._offer(root, root.name)
+            yield self._offer(root, root.name, inside=True)
             return
+        true_root = root.resolve()
         for folder, subfolders, files in os.walk(root, followlinks=False):
             here = Path(folder)
             # A link to a folder is not entered, but what it stands for is reported.
             files += [s for s in subfolders if (here / s).is_symlink()]
             subfolders[:] = sorted(s for s in subfolders if _enter(s, interval))
             names = set(files)
+            # Once a folder: an inbox that nobody empties has thousands of files.
+            inside = here.resolve().is_relative_to(true_root)
             for name in sorted(names):
                 if name.startswith(".") or name.endswith(_UNFINISHED):
                     continue
                 if name.endswith(SIDECAR) and name.removesuffix(SIDECAR) in names:
                     continue
-                relative = (here / name).relative_to(root).as_posix()
-                yield self._offer(here / name, f"{root.name}/{relative}")
+                path = here / name
+                relative = path.relative_to(root).as_posix()
+                yield self._offer(path, f"{root.name}/{relative}", inside)
 
     def fetch(self, offer: Offer, target: Path) -> str:
         """Copy the file byte for byte and flush it to disk; return the copy's SHA-256."""
@@ -68,32 +72,34 @@ class FileDrop:
         with _open(Path(offer.key), offer) as source:
             return hashlib.file_digest(source, "sha256").hexdigest()
 
-    def _offer(self, path: Path, name: str) -> Offer:
+    def _offer(self, path: Path, name: str, inside: bool) -> Offer:
+        """What stands at a path; ``inside``: its folder is below the root, links followed."""
+        status = path.lstat()
+        size, stamp = status.st_size, _stamp(status)
         if name.endswith(SIDECAR):
             lost = ManifestError(name, f"its file {path.name.removesuffix(SIDECAR)!r} is not there")
-            return Offer(str(path), _stamp(path), name, path.stat().st_size, problem=lost)
-        sidecar = path.with_name(path.name + SIDECAR)
+            return Offer(str(path), stamp, name, size, problem=lost)
         manifest: bytes | None = None
-        stamp = _stamp(path)
-        problem = self._unsafe(path, name)
+        problem = _unsafe(status, name, inside)
+        sidecar = path.with_name(path.name + SIDECAR)
         if problem is None and sidecar.exists():
-            problem = self._unsafe(sidecar, name + SIDECAR)
-            stamp += "+" + _stamp(sidecar)
+            beside = sidecar.lstat()
+            problem = _unsafe(beside, name + SIDECAR, inside)
+            stamp += "+" + _stamp(beside)
             if problem is None:
                 with sidecar.open("rb") as file:
                     manifest = file.read(MANIFEST_LIMIT + 1)
-        size = path.lstat().st_size
         return Offer(str(path), stamp, name, size, manifest=manifest, problem=problem)
 
-    def _unsafe(self, path: Path, name: str) -> UnsafePathError | None:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            return UnsafePathError(name, "it is a link")
-        if not stat.S_ISREG(mode):
-            return UnsafePathError(name, "it is not a plain file")
-        if not path.resolve().is_relative_to(self.root.resolve()):
-            return UnsafePathError(name, "it lies outside the drop folder")
-        return None
+
+def _unsafe(status: os.stat_result, name: str, inside: bool) -> UnsafePathError | None:
+    if stat.S_ISLNK(status.st_mode):
+        return UnsafePathError(name, "it is a link")
+    if not stat.S_ISREG(status.st_mode):
+        return UnsafePathError(name, "it is not a plain file")
+    if not inside:
+        return UnsafePathError(name, "it lies outside the drop folder")
+    return None
 
 
 def _open(path: Path, offer: Offer):  # type: ignore[no-untyped-def]  # io.BufferedReader
@@ -106,8 +112,7 @@ def _open(path: Path, offer: Offer):  # type: ignore[no-untyped-def]  # io.Buffe
         raise UnsafePathError(offer.name, f"it cannot be opened ({error.strerror})") from None
 
 
-def _stamp(path: Path) -> str:
-    status = path.lstat()
+def _stamp(status: os.stat_result) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ino}"
 
 

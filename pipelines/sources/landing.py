@@ -136,7 +136,7 @@ class _Landing:
         self.recorded: list[Delivery] = []
         self.busy: list[ExlakeError] = []
         """What a later landing may read: told when everything else has landed."""
-        self.known = Known()
+        self.known = Known(lambda period: self.ledgers.read(DELIVERY, periods=[period]))
         self.receiver = Receiver(
             source, settings.landing, Limits.of(settings), TradingCalendar.default(), now, run_id
         )
@@ -148,8 +148,6 @@ class _Landing:
         moved = {p: v for p, v in self._versions().items() if v != self.seen.versions.get(p, -1)}
         if not offers and not moved:
             return []
-        for delivery in self.ledgers.read(DELIVERY):
-            self.known.add(delivery)
         self._repair(moved)
         shutil.rmtree(self.settings.landing / INCOMING, ignore_errors=True)
         waiting: dict[str, list[tuple[Landed, Offer]]] = {}
@@ -275,10 +273,12 @@ class _Landing:
 
     def _repair(self, moved: dict[str, int]) -> None:
         """Record what bronze commits carry and the ledger lacks."""
+        if not moved:
+            return
         lost: list[Delivery] = []
+        recorded = self.ledgers.read(DELIVERY, where={"status": ["landed"]})
+        ids = {d.delivery_id for d in recorded}
         for product in moved:
-            ids = {d.delivery_id for ds in self.known.deliveries.values() for d in ds
-                   if d.status == "landed"}  # fmt: skip
             after = self.seen.versions.get(product, -1)
             lost += unrecorded(self.settings.table(product), after, ids)
         for delivery in lost:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 from contracts.model import Contract
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.delivery import Delivery, Manifest, delivery_id, from_manifest
+from pipelines.engine.ledgers import period_of
 from pipelines.sources import readers
 from pipelines.sources.base import Limits, Offer, Source
 from pipelines.sources.bronze import Landed
@@ -40,9 +41,15 @@ KEEP_ROWS_BYTES = 64_000_000
 
 @dataclass
 class Known:
-    """Deliveries already recorded or about to be, by dataset and interval."""
+    """Deliveries already recorded or about to be, by dataset and interval.
 
+    ``recorded`` gives those of a month (or ``all``). A month is read when it is first asked for:
+    landing a day costs what its months hold, not what the lake holds.
+    """
+
+    recorded: Callable[[str], Iterable[Delivery]] = lambda period: ()
     deliveries: dict[tuple[str, str], list[Delivery]] = field(default_factory=dict)
+    periods: set[str] = field(default_factory=set)
 
     def add(self, delivery: Delivery) -> None:
         """Take note of one more delivery."""
@@ -50,6 +57,11 @@ class Known:
 
     def of(self, dataset: str, interval: str) -> list[Delivery]:
         """Every delivery of one dataset and interval, in order of sequence."""
+        period = period_of(interval)
+        if period not in self.periods:
+            self.periods.add(period)
+            for delivery in self.recorded(period):
+                self.add(delivery)
         found = self.deliveries.get((dataset, interval), [])
         return sorted(found, key=lambda d: d.sequence)
 
