@@ -166,13 +166,13 @@ def note(line: str) -> None:
     print(f"  {time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def in_process(module: str, *arguments: str, home: Path) -> tuple[float, Any]:
+def in_process(module: str, *arguments: str, home: Path, **environment: str) -> tuple[float, Any]:
     """Run a step of a benchmark in a process of its own; its wall seconds and last line's JSON."""
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        cwd=ROOT, env=os.environ | {"EXLAKE_HOME": str(home)}, stdout=subprocess.PIPE, text=True,
-        check=True,
+        cwd=ROOT, env=os.environ | environment | {"EXLAKE_HOME": str(home)},
+        stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return time.perf_counter() - began, json.loads(done.stdout.splitlines()[-1])
 

@@ -144,8 +144,6 @@ def main() -> None:
         return
     if given.days - given.few < MEASURED:
         parser.error(f"--days must be at least {MEASURED} more than --few")
-    # Small days, short processes: compiling less is quicker than compiling well, as in the demo.
-    os.environ.setdefault("EXLAKE_JVM_COMPILER", "quick")
     home = (given.keep or Path(tempfile.mkdtemp())).absolute() / "lake"
 
     def step(name: str, first: int, last: int) -> Any:

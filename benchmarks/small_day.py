@@ -58,15 +58,48 @@ def two_days(home: Path) -> None:
 
 
 def start_session(home: Path) -> None:
-    """Start a session, and say what it took until it answered."""
-    from pipelines.engine.session import spark_session
+    """Start a session as a small run does, and say what it took until it answered.
+
+    ``archive``: whether the JVM maps the class-data archive that set-up trains.
+    """
+    from pipelines.engine.jvm import archive_of
+    from pipelines.engine.session import class_path_of, spark_session
     from pipelines.engine.settings import load_settings
 
+    settings = load_settings(home=home)
     began = time.perf_counter()
-    spark = spark_session(load_settings(home=home))
+    spark = spark_session(settings, rows=0)
     started = time.perf_counter() - began
     spark.sql("SELECT 1").collect()
-    print(json.dumps({"started": started, "answered": time.perf_counter() - began}))
+    answered = time.perf_counter() - began
+    archive = archive_of(settings.jars, class_path_of(settings))
+    there = archive is not None and archive.exists()
+    print(json.dumps({"started": started, "answered": answered, "archive": there}))
+
+
+def session_starts(home: Path) -> dict[str, dict[str, float]]:
+    """Medians with the class-data archive (left out where set-up made none) and without it.
+
+    An archive fits one class path: the same jars in another folder have none. They take turns.
+    """
+    from pipelines.engine.settings import load_settings
+
+    ours, elsewhere = load_settings().jars, home.parent / "jars"
+    elsewhere.mkdir()
+    for jar in ours.glob("*.jar"):
+        (elsewhere / jar.name).symlink_to(jar.resolve())
+    found: dict[str, list[dict[str, Any]]] = {}
+    for _ in range(STARTS):
+        for folder in (ours, elsewhere):
+            _, told = in_process(
+                "benchmarks.small_day", "--step", "session", home=home, EXLAKE_JARS_DIR=str(folder)
+            )
+            name = "with class-data archive" if told.pop("archive") else "without"
+            found.setdefault(name, []).append(told)
+    return {
+        name: {what: statistics.median(s[what] for s in starts) for what in starts[0]}
+        for name, starts in found.items()
+    }
 
 
 def made(home: Path, scale: str) -> None:
@@ -90,16 +123,12 @@ def measured(scale: str) -> dict[str, Any]:
         _, days = in_process("benchmarks.small_day", "--step", "days", home=home)
         first, second = (DayCost(**day["cost"]) for day in days)
         bundles = in_process("benchmarks.bundling", "--home", str(home), home=home)[1]
-        sessions = [
-            in_process("benchmarks.small_day", "--step", "session", home=home)[1]
-            for _ in range(STARTS)
-        ]
         return {
             "end to end": days[0]["ended"] - began,
             "before the first step": days[0]["began"] - began,
             "first": asdict(first),
             "second": asdict(second),
-            "session": {name: statistics.median(s[name] for s in sessions) for name in sessions[0]},
+            "session": session_starts(home),
             "bundling": bundles,
         }
     finally:
@@ -124,12 +153,12 @@ def report(found: dict[str, Any]) -> str:
              (_spent(first, p), *(first.products[p].get(phase, 0.0) for phase in BATCH),
               _spent(second, p)) for p in order[DEAREST:]), strict=True)))
     )  # fmt: skip
-    sessions = [(name, spent) for name, spent in found["session"].items()]
+    sessions = [(name, *starts.values()) for name, starts in found["session"].items()]
     return "\n\n".join(
         (
             table(("phase", "first date", "next date"), rows),
             table(("product", "first date", *BATCH, "next date"), dearest),
-            table(("session start", "seconds"), sessions),
+            table(("session", "started", "first answer"), sessions),
             table(BUNDLING, [list(row.values()) for row in found["bundling"]]),
         )
     )
@@ -149,8 +178,6 @@ def main() -> None:
         step = two_days if given.step == "days" else start_session
         step(Path(os.environ["EXLAKE_HOME"]))
         return
-    # As in the demo: compiling less is quicker than compiling well.
-    os.environ.setdefault("EXLAKE_JVM_COMPILER", "quick")
     found = measured(given.scale)
     audit = {
         name: cost["seconds"]["expectations"]
