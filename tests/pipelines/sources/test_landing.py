@@ -136,6 +136,29 @@ def test_a_withdrawal_without_rows_is_a_delivery(tmp_path: Path) -> None:
     assert effective(drop.ledger()).steps == ()
 
 
+def test_a_day_costs_what_its_month_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the ledger of deliveries, landing reads the months of the files that it lands."""
+    drop = Drop.at(tmp_path)
+    for day in (5, 6):
+        drop.put(f"login_202601{day:02}.csv", logins(day))
+    drop.land()
+    asked: list[Any] = []
+    read = Ledgers.read
+
+    def noted(self: Ledgers, ledger: Any, **limits: Any) -> Any:
+        asked.append(limits)
+        return read(self, ledger, **limits)
+
+    monkeypatch.setattr(Ledgers, "read", noted)
+    drop.put("login_20260209.csv", logins(9))
+    drop.put("login_20260210.csv", logins(10))
+    assert [d.status for d in drop.land()] == ["landed", "landed"]
+    assert asked == [{"periods": ["2026-02"]}]
+    drop.put("again/login_20260105.csv", logins(5))  # of another month, and known there
+    assert drop.land() == []
+    assert asked[1:] == [{"periods": ["2026-01"]}]
+
+
 def test_only_the_wanted_source_and_date(tmp_path: Path) -> None:
     """A source and a date narrow what is landed; the rest waits."""
     drop = Drop.at(tmp_path)
