@@ -81,15 +81,27 @@ def measure(home: Path, first: int, scale: str) -> None:
 
 
 def compared(few: Sequence[DayCost], many: Sequence[DayCost]) -> dict[str, Any]:
-    """Both marks beside each other: totals, phases, products; the days that count."""
+    """Both marks beside each other: totals, phases, products; the days that count.
+
+    Not every date brings something to every product (a dimension that does not change is not
+    built), so a product's seconds are those of the dates that built it, and ``like for like`` is a
+    day of the products that were built at both marks, and all that is not a batch.
+    """
 
     def both(of: Any) -> dict[str, float]:
         before, after = (statistics.median(of(c) for c in costs) for costs in (few, many))
         return {"few": before, "many": after, "ratio": after / before if before else 0.0}
 
     before, after = middle(few), middle(many)
-    names = sorted({p for c in (*few, *many) for p in c.products})
+    products = {
+        p: {"few": _built(few, p), "many": _built(many, p)}
+        for p in sorted({p for c in (*few, *many) for p in c.products})
+    }
+    like = {m: sum(o[m] for o in products.values() if all(o.values())) for m in ("few", "many")}
+    for mark, seconds in (("few", before), ("many", after)):
+        like[mark] += sum(seconds[n] for n in PHASES if n not in BATCH)
     return {
+        "like for like": like | {"ratio": like["many"] / like["few"]},
         "a day": both(lambda c: c.total),
         "with publishing": both(lambda c: c.published),
         "cpu of a day": both(lambda c: c.cpu),
@@ -98,8 +110,15 @@ def compared(few: Sequence[DayCost], many: Sequence[DayCost]) -> dict[str, Any]:
         "layers": {
             layer: both(lambda c, at=layer: _layer(c.products, at)) for layer in ("silver", "gold")
         },
-        "products": {p: both(lambda c, p=p: _spent(c.products.get(p, {}))) for p in names},
+        "products": products,
     }
+
+
+def _built(costs: Sequence[DayCost], product: str) -> float:
+    """Median seconds of a product's batches on the dates that built it; 0 when none did."""
+    return statistics.median(
+        [_spent(c.products[product]) for c in costs if product in c.products] or [0.0]
+    )
 
 
 def _spent(of: Mapping[str, float]) -> float:
@@ -115,12 +134,15 @@ def report(found: Mapping[str, Any], few: int, many: int) -> str:
     heads = ("", f"after {few} days", f"after {many} days", "ratio")
     totals = [
         (name, found[name]["few"], found[name]["many"], found[name]["ratio"])
-        for name in ("a day", "with publishing", "cpu of a day")
+        for name in ("like for like", "a day", "with publishing", "cpu of a day", "intervals")
     ]
     totals += [(f"all of {n}", o["few"], o["many"], o["ratio"]) for n, o in found["layers"].items()]
     phases = [(n, o["few"], o["many"], o["many"] - o["few"]) for n, o in found["phases"].items()]
     ordered = sorted(found["products"].items(), key=lambda item: item[1]["few"] - item[1]["many"])
-    products = [(n, o["few"], o["many"], o["many"] - o["few"]) for n, o in ordered]
+    products = [
+        (n, o["few"], o["many"], o["many"] - o["few"] if all(o.values()) else "not in both")
+        for n, o in ordered
+    ]
     grows = (*heads[:3], "grows by")
     return "\n\n".join((table(heads, totals), table(grows, phases), table(grows, products)))
 
