@@ -90,20 +90,8 @@ class _Batch:
     def _hold(self) -> tuple[HeldWrite, dict[str, Measured]]:
         from pyspark.sql import Observation
 
-        frame = self.ready.job.load()(
-            Inputs(
-                spark=self.context.spark,
-                intervals=self.intervals,
-                contract=self.contract,
-                catalogue=self.context.catalogue,
-                calendar=self.context.calendar,
-                declared=self.ready.job.inputs,
-                reader=self.ready.reader.frame,
-            )
-        )
-        check_schema(frame, self.contract)
-        frame = added_later(frame, self.contract, self.intervals)
-        frame = patched(frame, self.contract, self.decisions)
+        with self.timer.phase("job"):
+            frame = self._built()
         observation = Observation()
         checks = self.auditor.rules.in_row
         observed = observe(frame, self.contract, checks, self.intervals, observation)
@@ -125,6 +113,23 @@ class _Batch:
             held.drop()
             raise
         return held, measured
+
+    def _built(self) -> DataFrame:
+        """What the job makes of its inputs, in the contract's columns: a plan, no rows yet."""
+        frame = self.ready.job.load()(
+            Inputs(
+                spark=self.context.spark,
+                intervals=self.intervals,
+                contract=self.contract,
+                catalogue=self.context.catalogue,
+                calendar=self.context.calendar,
+                declared=self.ready.job.inputs,
+                reader=self.ready.reader.frame,
+            )
+        )
+        check_schema(frame, self.contract)
+        frame = added_later(frame, self.contract, self.intervals)
+        return patched(frame, self.contract, self.decisions)
 
     def _adds_columns(self) -> bool:
         """True when the contract promises columns that the stored table lacks."""
