@@ -27,7 +27,7 @@ QUICK_ROWS = 150_000
 """Runs that read fewer rows take one compiler, where the setting says ``auto``.
 
 Measured on two cores in fresh processes: 200,000 orders of eleven columns 28 s with one compiler
-and 43 with both, 200,000 ticks of forty columns and windows 49 and 42."""
+and 43 with both (beside another process), 200,000 ticks of forty columns and windows 49 and 42."""
 SILENT = " -Xlog:disable -Xlog:all=off"
 """Archives make the JVM warn by the thousand of classes that it will not share."""
 TRAIN = "EXLAKE_TRAIN"
