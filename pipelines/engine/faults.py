@@ -17,11 +17,12 @@ LANDING_POINTS = (
     "deliveries-noted",
 )  # fmt: skip
 ENGINE_POINTS = (
-    "files-written", "dirty-rewritten", "verdict", "quarantine-written", "committed",
-    "leftovers-removed", "before-ledger", "appended-result", "appended-lineage",
+    "suspects-written", "files-written", "dirty-rewritten", "verdict", "quarantine-written",
+    "committed", "leftovers-removed", "before-ledger", "appended-result", "appended-lineage",
     "appended-interval", "appended-run", "appended-incident", "incidents-noted",
 )  # fmt: skip
-"""Points of one run, in the order in which they are reached (a clean batch is not rewritten).
+"""Points of one run, in the order in which they are reached (a clean batch has no suspects and is
+not rewritten).
 ``appended-<ledger>`` is reached after every append to a ledger, by whomever."""
 SCHEMA_POINTS = ("schema-rewritten",)
 LINEAGE_POINTS = ("lineage-emitted", "lineage-noted")

@@ -236,6 +236,7 @@ class TransactionWrite:
     def _put_apart(self, body: Mapping[str, Any]) -> None:
         """Move a file of suspects to its interval, where everybody reads its rows' true date."""
         interval = self._shifted[self._of(body)]
+        reach("suspects-written")
         name = f"{self._column}={interval}/aside-{body['path'].rsplit('/', 1)[-1]}"
         self._table.move(body["path"], name)
         path, rows = self._table.file(name), int(json.loads(body["stats"])["numRecords"])

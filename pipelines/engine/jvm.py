@@ -86,7 +86,7 @@ def train() -> Path | None:
         archive = archive_of(settings.jars, class_path_of(settings))
         if archive is None or archive.exists():
             return archive
-        for old in settings.jars.glob("classes-*.jsa"):
+        for old in settings.jars.glob("classes-*"):
             old.unlink()
         draft = archive.with_suffix(".draft")
         os.environ[TRAIN] = str(draft)
@@ -125,9 +125,9 @@ def _batch(spark: SparkSession, table: Path) -> None:
         F.count(F.lit(1)).alias("rows"),
         F.sum(F.shiftright(F.xxhash64("id", "client"), 32)),
     )
-    for _ in range(2):
+    for frame in (marked, rows):
         held = hold(
-            spark, marked if _ == 0 else rows, Folder(table), product="silver.trained",
+            spark, frame, Folder(table), product="silver.trained",
             interval_column="trade_date", intervals=("2026-01-06",),
             staging=table.with_name("staging"),
         )  # fmt: skip

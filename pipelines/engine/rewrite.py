@@ -117,13 +117,10 @@ class _Rewrite:
 
     @property
     def _broken(self) -> list[RowCheck]:
-        """The row rules that any row may break: none breaks a rule whose failures count 0."""
-        found: dict[str, int | None] = {}
-        for result in (r for results in self.results.values() for r in results):
-            before = found.get(result.rule_id, 0)
-            unknown = result.failing is None or before is None
-            found[result.rule_id] = None if unknown else (before or 0) + (result.failing or 0)
-        return [c for c in self.ready.auditor.rules.checks if found.get(c.rule.id) != 0]
+        """The row rules that any row may break: all but those whose failures are counted as 0."""
+        results = [r for found in self.results.values() for r in found]
+        unbroken = {r.rule_id for r in results} - {r.rule_id for r in results if r.failing != 0}
+        return [c for c in self.ready.auditor.rules.checks if c.rule.id not in unbroken]
 
     def _suspected(self, checks: Sequence[RowCheck]) -> list[DataFile]:
         """The files that may hold rejected rows: those of suspects, where these are all there are.

@@ -69,10 +69,9 @@ def class_path_of(settings: Settings) -> str:
 def spark_session(settings: Settings, rows: int | None = None) -> SparkSession:
     """Return this process's Spark session, starting it on first use.
 
-    ``rows``: what is going to be read, where it is known (see ``jvm.is_quick``). Times are handled
-    in UTC; the warehouse lives below ``settings.home``.
-    When this process's JVM has ended, another is started. Raises MissingJarsError before a JVM
-    is started.
+    ``rows``: how many are going to be read, where it is known (see ``jvm.is_quick``). Times are
+    handled in UTC; the warehouse lives below ``settings.home``. When this process's JVM has ended,
+    another is started. Raises MissingJarsError before a JVM is started.
     """
     if lost_exit_code() is not None:
         _forget_session()

@@ -29,6 +29,7 @@ from typing import Any
 
 from pipelines.engine import faults
 from tests.pipelines.engine.comparing import differences, rows_moved
+from tests.pipelines.engine.fault_page import Case, line, page
 from tests.pipelines.engine.killing import EVERYTHING, Order, drop, lake_at
 from tests.pipelines.engine.small_lake import D1, SmallLake
 from tests.pipelines.engine.watching import seen
@@ -39,26 +40,6 @@ GROUPS = 8
 """Groups of deliveries whose undisturbed states are known (8 looks like 6, 9 like 7, ...)."""
 SEQUENCE = 20
 KILLED = -9
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the matrix: where it was disturbed, and what was found afterwards."""
-
-    name: str
-    how: str
-    kills: int
-    lost: int
-    doubled: int
-    unaudited: int
-    looks: int
-    faults: tuple[str, ...]
-    seconds: float
-
-    @property
-    def good(self) -> bool:
-        """True when the lake is as if nothing had happened and no reader saw anything else."""
-        return not (self.lost or self.doubled or self.unaudited or self.faults)
 
 
 class Worker:
@@ -384,43 +365,6 @@ def main(arguments: list[str]) -> int:
     if not (given.short or given.only):
         given.page.write_text(page(cases), encoding="utf-8")
     return 0 if cases and all(case.good for case in cases) else 1
-
-
-def line(case: Case) -> str:
-    """One line of the table."""
-    wrong = "as undisturbed" if case.good else "; ".join(case.faults) or "rows differ"
-    return (
-        f"| {case.name} | {case.how} | {case.kills} | {case.lost} | {case.doubled} "
-        f"| {case.unaudited} of {case.looks} looks | {wrong} | {case.seconds:.0f} |"
-    )
-
-
-def page(cases: list[Case]) -> str:
-    """The page of the whole matrix."""
-    kills = sum(case.kills for case in cases)
-    bad = [case for case in cases if not case.good]
-    says = "Every case ended as undisturbed." if not bad else f"**{len(bad)} cases are wrong.**"
-    lead = (
-        "Each case takes a small lake (four products, two days, one of them full of dirty rows), "
-        "ends a process with SIGKILL at the point, runs again, and compares with a lake that "
-        "nobody disturbed: hashes of every product, every ledger, every row of bronze, silver, "
-        "gold and quarantine, the published file, the lineage events. A reader looks at the Delta "
-        "tables and the DuckDB file all the while; *unaudited* counts what it saw that no "
-        "undisturbed lake ever shows."
-    )
-    head = "| point | process | kills | rows lost | doubled | unaudited seen | then | s |"
-    foot = (
-        "`committed:3` is the third time the point is reached; `committing:40` is 40 ms after the "
-        "commit began, while the JVM is at it. Points are named in `pipelines/engine/faults.py`. "
-        "Backups and messages have their own kills: `tests/pipelines/engine/test_backup.py`, "
-        "`tests/exlake/test_messages.py`."
-    )
-    wrote = (
-        "Written by `python -m tests.pipelines.engine.fault_matrix`, from what it found. "
-        f"{len(cases)} cases, {kills} kills. {says}"
-    )
-    table = [head, "|---|---|---|---|---|---|---|---|", *map(line, cases)]
-    return "\n".join(["# Fault matrix", "", wrote, "", lead, "", *table, "", foot, ""])
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from tests.pipelines.engine.killing import Order, drop
 from tests.pipelines.engine.small_lake import SmallLake
 
 if TYPE_CHECKING:
-    from tests.pipelines.engine.fault_matrix import Bench, Case
+    from tests.pipelines.engine.fault_matrix import Bench
+    from tests.pipelines.engine.fault_page import Case
 
 KILLED = -9
 ROOM_KIB = (0, 64, 512, 1536)
