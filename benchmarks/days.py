@@ -26,12 +26,13 @@ LAST = date(2026, 12, 31)
 SEED = 7
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = (
-    "prepare", "job", "write", "audit", "expectations", "rewrite", "quarantine", "changes",
+    "prepare", "job", "write", "audit", "keys", "expectations", "rewrite", "quarantine", "changes",
     "commit",
 )  # fmt: skip
 """Phases of a batch, in order. ``job``: until its plan stands (inputs pinned, no rows read, unless
 the job itself asks for some); ``write``: reading, computing, writing, and counting rules meanwhile.
-``audit`` is without Great Expectations, ``expectations`` is that."""
+``keys`` counts the rules that need more than a row, ``expectations`` is Great Expectations,
+``audit`` the rest of judging."""
 PHASES = (
     "land", "open", "state", "plan", "session", *BATCH, "between batches", "ledgers", "incidents",
     "lineage", "report", "messages", "alerts", "rest of the run", "pages",

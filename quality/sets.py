@@ -66,9 +66,9 @@ def missing_keys(
     interval when they carry the interval column.
     """
     target = pick_view(views, str(rule.to_product), rule.id)
-    read = _read_of(rule)
+    read = read_of(rule)
     present = reduce(lambda a, b: a & b, [F.col(c).isNotNull() for c in rule.columns])
-    on_date = _as_of_column(df, interval_column) if read.how == "as_of" else None
+    on_date = as_of_column(df.columns, interval_column) if read.how == "as_of" else None
     wanted = list(dict.fromkeys([*filter(None, (interval_column, on_date)), *rule.columns]))
     keys = df.where(present).groupBy(*wanted).agg(F.count("*").alias("failing"))
     pairs = list(zip(rule.columns, rule.to_columns, strict=True))
@@ -143,7 +143,8 @@ def run_sql(df: DataFrame, bound: Mapping[str, DataFrame], sql: str) -> DataFram
             spark.catalog.dropTempView(real)
 
 
-def _read_of(rule: Rule) -> Read:
+def read_of(rule: Rule) -> Read:
+    """How a reference reads what it refers to; the same interval where it does not say."""
     from contracts.model import Read
 
     for read in rule.reads:
@@ -152,7 +153,8 @@ def _read_of(rule: Rule) -> Read:
     return Read(product=str(rule.to_product))
 
 
-def _as_of_column(df: DataFrame, interval_column: str | None) -> str | None:
+def as_of_column(columns: Sequence[str], interval_column: str | None) -> str | None:
+    """The column with the date on which an ``as_of`` input must be valid; None without one."""
     if interval_column is not None:
         return interval_column
-    return "valid_from" if "valid_from" in df.columns else None
+    return "valid_from" if "valid_from" in columns else None

@@ -19,6 +19,8 @@ from pipelines.engine.tables import read_files
 from pipelines.engine.timer import Timer
 from quality.expectations import choose_engine, judge
 from quality.flags import tally
+from quality.gx import EngineName
+from quality.keys import tally_keys
 from quality.outcome import GxCount, Measured, RuleResult
 from quality.relations import read_batch
 from quality.results import Declared
@@ -118,10 +120,11 @@ class Auditor:
         rows = {interval: dict(m.failing) for interval, m in measured.items()}
         row_rules = [check.rule for check in self.rules.checks]
         frame = self.files(files)
-        if files:
-            for interval, counts in self.tally_wide(frame).items():
-                rows.setdefault(interval, {}).update(counts)
         engine = self._engine(files)
+        if files:
+            with self.timer.phase("keys"):
+                for interval, counts in self._wide(files, frame).items():
+                    rows.setdefault(interval, {}).update(counts)
         if engine == "pandas":
             given: dict[str, Any] = self.relations(row_rules)
             batch: Any = self.table.files([file.path for file in files])
@@ -137,6 +140,28 @@ class Auditor:
                 engine=engine,
             )
         return Counts(rows, expectations)
+
+    def _wide(self, files: Sequence[DataFile], frame: DataFrame) -> dict[str, dict[str, int]]:
+        """Rules that need more than a row: over keys in the files by DuckDB, the rest by Spark."""
+        apart = [c for c in self.rules.wide if self._in_files(c.rule)]
+        found = self.tally_wide(frame, [c for c in self.rules.wide if c not in apart])
+        if apart:
+            spill = self.settings.home / "spark" / "keys"
+            batch = self.table.files([file.path for file in files])
+            views = self.relations([c.rule for c in apart])
+            for interval, counts in tally_keys(batch, self.contract, apart, views, spill).items():
+                found.setdefault(interval, {}).update(counts)
+        return found
+
+    def _in_files(self, rule: Rule) -> bool:
+        """True when the rule reads nothing but what stands in files as it is."""
+        return rule.kind == "unique" or (
+            rule.kind == "reference"
+            and all(
+                read.how != "previous" and not read.product.startswith("bronze.")
+                for read in _reads([rule])
+            )
+        )
 
     def tally_wide(
         self, frame: DataFrame, checks: Sequence[RowCheck] | None = None
@@ -191,7 +216,7 @@ class Auditor:
         """What these rules read, for DuckDB, by product name."""
         return {read.product: self.reader.relation(read) for read in _reads(rules)}
 
-    def _engine(self, files: Sequence[DataFile]) -> Any:
+    def _engine(self, files: Sequence[DataFile]) -> EngineName:
         chosen = self.settings.expectations_engine
         if chosen != "auto":
             return chosen

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from contracts.model import Contract
-from pipelines.engine.plan import Planned
+from pipelines.engine.plan import Held, Planned, Restated
 from pipelines.engine.rows import IntervalRow, IntervalState, ResultRow
 from quality.outcome import Verdict
+
+if TYPE_CHECKING:
+    from pipelines.engine.state import Record
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,55 @@ def interval_row(
         rule_inputs=planned.rule_inputs,
         incomplete_because=planned.incomplete_because,
         reasons=verdict.reasons,
+    )
+
+
+def failed_row(
+    stamp: Stamp, planned: Planned, record: Record | None, error: Exception
+) -> IntervalRow:
+    """Record an interval whose batch broke; what readers saw before, they still see."""
+    stored = record.published if record else None
+    return IntervalRow(
+        product=stamp.contract.product,
+        interval=planned.interval,
+        state="failed",
+        run_id=stamp.run_id,
+        batch_id=stamp.batch_id,
+        job_version=stamp.job_version,
+        schema_fingerprint=stamp.contract.schema_at(planned.interval),
+        contract_version=stamp.contract.version,
+        rules_fingerprint=planned.rules_fingerprint,
+        decisions_fingerprint=planned.decisions_fingerprint,
+        committed_at=stamp.at,
+        fingerprint=stored.fingerprint if stored else None,
+        delta_version=stored.delta_version if stored else None,
+        inputs=planned.inputs,
+        rule_inputs=planned.rule_inputs,
+        reasons=(" ".join(str(error).split())[:500],),
+    )
+
+
+def held_row(base: IntervalRow, held: Held, run_id: str, at: datetime) -> IntervalRow:
+    """Record that an interval waits for one before it; ``base`` is its last row."""
+    return replace(
+        base,
+        state="held",
+        run_id=run_id,
+        waiting_on=held.waiting_on,
+        reasons=(held.because,),
+        committed_at=at,
+    )
+
+
+def restated_row(base: IntervalRow, restated: Restated, run_id: str, at: datetime) -> IntervalRow:
+    """Record what an interval's inputs say now of its completeness; its rows are the same."""
+    return replace(
+        base,
+        run_id=run_id,
+        partial=restated.partial,
+        incomplete_because=restated.incomplete_because,
+        waiting_on=None,
+        committed_at=at,
     )
 
 

@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     shuffle_partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         2, description="a whole number from 1 to 10000"
     )
-    parallel_products: Annotated[int, Field(ge=1, le=16)] = Field(
-        1, description="a whole number from 1 to 16"
+    parallel_products: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        None, description="a whole number from 1 to 16; default by the rows a run reads"
     )
     commit: Literal["auto", "held", "staged"] = Field("auto", description="auto, held or staged")
     expectations_engine: Literal["auto", "pandas", "spark"] = Field(

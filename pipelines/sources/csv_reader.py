@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -101,7 +102,7 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
                 continue
             if not form.headerless:
                 _refuse_header(file, batch, names, count)
-            numbers = pa.array(range(count + 1, count + 1 + batch.num_rows), pa.int64())
+            numbers = pa.array(np.arange(count + 1, count + 1 + batch.num_rows, dtype=np.int64))
             count += batch.num_rows
             columns = {name: batch.column(i) for i, name in enumerate(names)}
             yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -49,7 +50,7 @@ def batches(
                 unpacked += _text_bytes(batch, name)
                 limits.check(name, packed, unpacked)
                 columns = {n: _text(batch.column(n)) for n in batch.schema.names}
-                numbers = pa.array(range(count + 1, count + 1 + batch.num_rows), pa.int64())
+                numbers = pa.array(np.arange(count + 1, count + 1 + batch.num_rows, dtype=np.int64))
                 count += batch.num_rows
                 yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)
         except _DAMAGED as error:

@@ -99,6 +99,8 @@ class SmallLake:
     master: str = "local[2]"
     storage: Mapping[str, str] = field(default_factory=dict)
     """The settings that say where its tables are; none: in its home."""
+    at_a_time: int | None = None
+    """How many products are built side by side; None: as many as the engine takes."""
 
     @classmethod
     def at(cls, home: Path, commit: str = "auto") -> SmallLake:
@@ -131,7 +133,8 @@ class SmallLake:
         }
         settings = load_settings(
             environ={}, home=self.home, commit=self.commit, master=self.master,
-            driver_memory="1g", jvm_compiler="quick", spark_options=spark_options, **self.storage,
+            driver_memory="1g", jvm_compiler="quick", spark_options=spark_options,
+            parallel_products=self.at_a_time, **self.storage,
         )  # fmt: skip
         jobs = discover(root=ESTATE, package="tests.pipelines.engine.estate")
         return Lake(

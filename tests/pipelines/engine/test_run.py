@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from pipelines.engine.ledgers import RUN
 from tests.pipelines.engine.small_lake import D1, D2, DELIVERED_LOTS, SmallLake, orders, settled
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
@@ -29,6 +32,15 @@ def test_running_again_changes_nothing(spark: SparkSession, lake: SmallLake) -> 
     assert all(o.version is None for o in forced.outcomes)
     assert (lake.hashes(), lake.versions(), lake.ledger(), lake.aside()) == before
     assert lake.run().idle
+
+
+def test_side_by_side_is_one_by_one(spark: SparkSession, built: SmallLake, tmp_path: Path) -> None:
+    """Invariant 3: how many products are built at a time moves no row and no verdict."""
+    single = replace(SmallLake.at(tmp_path / "lake"), at_a_time=1).deliver_days(D1, D2)
+    single.run()
+    assert single.hashes() == built.hashes()
+    assert single.states() == built.states()
+    assert len(single.aside()) == len(built.aside()) > 0
 
 
 def test_a_correction_moves_exactly_what_is_downstream(
