@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from contracts.errors import ExlakeError, TerminalError, TransientError
@@ -133,13 +134,16 @@ class HeldWrite(Protocol):
 def can_hold(spark: SparkSession) -> bool:
     """Tell whether this Delta release has the transaction calls that holding needs."""
     try:
-        jvm: Any = spark._jvm
-        cls = jvm.java.lang.Class.forName("org.apache.spark.sql.delta.commands.WriteIntoDelta")
-        # As one text: asking every method for its name would be hundreds of calls into the JVM.
-        methods = str(jvm.java.util.Arrays.toString(cls.getMethods()))
+        return "writeAndReturnCommitData" in _calls_of(spark._jvm)
     except Exception:
         return False
-    return ".writeAndReturnCommitData(" in methods
+
+
+@lru_cache(maxsize=2)
+def _calls_of(jvm: Any) -> frozenset[str]:
+    """The names of the write command's calls, asked once per JVM: each one is a call into it."""
+    cls = jvm.java.lang.Class.forName("org.apache.spark.sql.delta.commands.WriteIntoDelta")
+    return frozenset(method.getName() for method in cls.getMethods())
 
 
 def hold(
