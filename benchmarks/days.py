@@ -34,10 +34,11 @@ the job itself asks for some); ``write``: reading, computing, writing, and count
 ``keys`` counts the rules that need more than a row, ``expectations`` is Great Expectations,
 ``audit`` the rest of judging."""
 PHASES = (
-    "land", "open", "state", "plan", "session", *BATCH, "between batches", "ledgers", "incidents",
-    "lineage", "report", "messages", "alerts", "rest of the run", "pages",
+    "land", "open", "state", "plan", "session", *BATCH, "between batches", "side by side",
+    "ledgers", "incidents", "lineage", "report", "messages", "alerts", "rest of the run", "pages",
 )  # fmt: skip
-"""Every phase of a day, in order: each second is in one of them."""
+"""Every phase of a day, in order: each second is in one of them. Where two products are built at a
+time, the phases of their batches overlap: ``side by side`` takes that off again (below zero)."""
 PUBLISHING = ("publish", "copy of the files")
 """Publishing without the byte copy of the last files, and that copy, measured by itself."""
 
@@ -126,7 +127,8 @@ def _cost(
     batches = {p: sum(of.get(p, 0.0) for of in products.values()) for p in BATCH}
     # All that happens while products take their turns and is in no batch: planning again, locks.
     between = summary.seconds.get("products", 0.0) - sum(batches.values())
-    found = {**seconds, **inner, **batches, "between batches": between}
+    found = {**seconds, **inner, **batches}
+    found |= {"between batches": max(0.0, between), "side by side": min(0.0, between)}
     found["rest of the run"] = found.pop("run") - sum(summary.seconds.values())
     return DayCost(
         day.isoformat(),
