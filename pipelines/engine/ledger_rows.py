@@ -41,6 +41,34 @@ def interval_row(
     if verdict.publishes:
         state = "quarantine" if verdict.quarantined else "published"
     blocked = state == "blocked"
+    return replace(
+        _described(stamp, planned, state, verdict.reasons),
+        fingerprint=None if blocked else fingerprint,
+        delta_version=stored.delta_version if stored and not blocked else None,
+        partial=planned.partial,
+        built=verdict.built,
+        accepted=0 if blocked else verdict.accepted,
+        quarantined=verdict.quarantined,
+        incomplete_because=planned.incomplete_because,
+    )
+
+
+def failed_row(
+    stamp: Stamp, planned: Planned, record: Record | None, error: Exception
+) -> IntervalRow:
+    """Record an interval whose batch broke; what readers saw before, they still see."""
+    stored = record.published if record else None
+    return replace(
+        _described(stamp, planned, "failed", (" ".join(str(error).split())[:500],)),
+        fingerprint=stored.fingerprint if stored else None,
+        delta_version=stored.delta_version if stored else None,
+    )
+
+
+def _described(
+    stamp: Stamp, planned: Planned, state: IntervalState, reasons: tuple[str, ...]
+) -> IntervalRow:
+    """What an interval was built from, by what, and what became of it; nothing of its rows."""
     return IntervalRow(
         product=stamp.contract.product,
         interval=planned.interval,
@@ -53,41 +81,9 @@ def interval_row(
         rules_fingerprint=planned.rules_fingerprint,
         decisions_fingerprint=planned.decisions_fingerprint,
         committed_at=stamp.at,
-        fingerprint=None if blocked else fingerprint,
-        delta_version=stored.delta_version if stored and not blocked else None,
-        partial=planned.partial,
-        built=verdict.built,
-        accepted=0 if blocked else verdict.accepted,
-        quarantined=verdict.quarantined,
         inputs=planned.inputs,
         rule_inputs=planned.rule_inputs,
-        incomplete_because=planned.incomplete_because,
-        reasons=verdict.reasons,
-    )
-
-
-def failed_row(
-    stamp: Stamp, planned: Planned, record: Record | None, error: Exception
-) -> IntervalRow:
-    """Record an interval whose batch broke; what readers saw before, they still see."""
-    stored = record.published if record else None
-    return IntervalRow(
-        product=stamp.contract.product,
-        interval=planned.interval,
-        state="failed",
-        run_id=stamp.run_id,
-        batch_id=stamp.batch_id,
-        job_version=stamp.job_version,
-        schema_fingerprint=stamp.contract.schema_at(planned.interval),
-        contract_version=stamp.contract.version,
-        rules_fingerprint=planned.rules_fingerprint,
-        decisions_fingerprint=planned.decisions_fingerprint,
-        committed_at=stamp.at,
-        fingerprint=stored.fingerprint if stored else None,
-        delta_version=stored.delta_version if stored else None,
-        inputs=planned.inputs,
-        rule_inputs=planned.rule_inputs,
-        reasons=(" ".join(str(error).split())[:500],),
+        reasons=reasons,
     )
 
 

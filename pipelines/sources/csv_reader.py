@@ -9,14 +9,19 @@ import re
 from collections import deque
 from collections.abc import Iterator
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from contracts.model import Contract, Format
 from pipelines.sources.errors import MalformedFileError
-from pipelines.sources.shape import ROW_NUMBER, delivered_columns, differences, shape_batch
+from pipelines.sources.shape import (
+    ROW_NUMBER,
+    delivered_columns,
+    differences,
+    ordinals,
+    shape_batch,
+)
 from pipelines.sources.text import ChunkStream, TextFile, text_chunks
 
 BLOCK = 4 << 20
@@ -102,7 +107,7 @@ def batches(file: TextFile, form: Format, contract: Contract) -> Iterator[pa.Rec
                 continue
             if not form.headerless:
                 _refuse_header(file, batch, names, count)
-            numbers = pa.array(np.arange(count + 1, count + 1 + batch.num_rows, dtype=np.int64))
+            numbers = ordinals(count, batch.num_rows)
             count += batch.num_rows
             columns = {name: batch.column(i) for i, name in enumerate(names)}
             yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)

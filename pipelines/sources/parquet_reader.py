@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,7 +12,13 @@ import pyarrow.parquet as pq
 from contracts.model import Contract, Format
 from pipelines.sources.base import Limits
 from pipelines.sources.errors import MalformedFileError, UnpackedSizeError
-from pipelines.sources.shape import ROW_NUMBER, delivered_columns, differences, shape_batch
+from pipelines.sources.shape import (
+    ROW_NUMBER,
+    delivered_columns,
+    differences,
+    ordinals,
+    shape_batch,
+)
 
 BATCH = 65_536
 BATCH_BYTES = 256_000_000
@@ -50,7 +55,7 @@ def batches(
                 unpacked += _text_bytes(batch, name)
                 limits.check(name, packed, unpacked)
                 columns = {n: _text(batch.column(n)) for n in batch.schema.names}
-                numbers = pa.array(np.arange(count + 1, count + 1 + batch.num_rows, dtype=np.int64))
+                numbers = ordinals(count, batch.num_rows)
                 count += batch.num_rows
                 yield shape_batch({**columns, ROW_NUMBER: numbers}, form, contract)
         except _DAMAGED as error:

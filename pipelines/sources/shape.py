@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from contracts.model import Contract, Format
@@ -34,6 +35,11 @@ def batch_schema(contract: Contract) -> pa.Schema:
     """What every reader yields: the business columns as text, then the record's ordinal."""
     fields = [pa.field(c.name, pa.string()) for c in contract.business_columns]
     return pa.schema([*fields, pa.field(ROW_NUMBER, pa.int64())])
+
+
+def ordinals(before: int, rows: int) -> pa.Array:
+    """The records' ordinals of a batch with ``rows`` of them that follows ``before`` others."""
+    return pa.array(np.arange(before + 1, before + 1 + rows, dtype=np.int64))
 
 
 def shape_batch(

@@ -99,8 +99,8 @@ class SmallLake:
     master: str = "local[2]"
     storage: Mapping[str, str] = field(default_factory=dict)
     """The settings that say where its tables are; none: in its home."""
-    at_a_time: int | None = None
-    """How many products are built side by side; None: as many as the engine takes."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Other settings than the engine's own."""
 
     @classmethod
     def at(cls, home: Path, commit: str = "auto") -> SmallLake:
@@ -134,7 +134,7 @@ class SmallLake:
         settings = load_settings(
             environ={}, home=self.home, commit=self.commit, master=self.master,
             driver_memory="1g", jvm_compiler="quick", spark_options=spark_options,
-            parallel_products=self.at_a_time, **self.storage,
+            **self.storage, **self.settings,
         )  # fmt: skip
         jobs = discover(root=ESTATE, package="tests.pipelines.engine.estate")
         return Lake(
