@@ -16,7 +16,8 @@ from pipelines.engine.conform import LINEAGE
 from pipelines.engine.decisions import patched
 from pipelines.engine.evolve import evolve
 from pipelines.engine.faults import reach
-from pipelines.engine.held import DataFile, HeldWrite, LostRowsError, SchemaMismatchError, hold
+from pipelines.engine.held import DataFile, HeldWrite, hold
+from pipelines.engine.held_errors import LostRowsError, SchemaMismatchError
 from pipelines.engine.job import Inputs
 from pipelines.engine.jvm_lock import jvm_locked
 from pipelines.engine.ledger_rows import interval_row, repeats, result_rows

@@ -13,15 +13,21 @@ calls over the public one: files are staged outside the table and written again 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from contracts.errors import ExlakeError, TerminalError, TransientError
+from contracts.errors import ExlakeError
 from pipelines.engine.faults import reach
+from pipelines.engine.held_errors import (
+    ConcurrentWriteError,
+    StrayRowsError,
+    SuspectsLeftError,
+)
+from pipelines.engine.replacing import replaced_files
 from quality.measure import SUSPECT
 
 if TYPE_CHECKING:
@@ -34,66 +40,6 @@ if TYPE_CHECKING:
 ALL = "all"
 APART = timedelta(days=1_460_970)
 """Four thousand years: the date under which a held write keeps an interval's suspects apart."""
-
-
-class SchemaMismatchError(TerminalError):
-    """Raised when a batch's columns differ from its contract's, before anything is written."""
-
-    code: ClassVar[str] = "schema-mismatch"
-
-    def __init__(self, product: str, expected: list[str], actual: list[str]) -> None:
-        self.expected, self.actual = expected, actual
-        wrong = [f"expected {e}, got {a}" for e, a in zip(expected, actual, strict=False) if e != a]
-        wrong += [f"missing {e}" for e in expected[len(actual) :]]
-        wrong += [f"unexpected {a}" for a in actual[len(expected) :]]
-        super().__init__(
-            f"the job's columns differ from the contract: {'; '.join(wrong[:5])}.",
-            product=product,
-            next_step="Return the contract's columns from the job, or change the contract.",
-        )
-
-
-class LostRowsError(TerminalError):
-    """Raised when the written files hold another number of rows than the write observed."""
-
-    code: ClassVar[str] = "lost-rows"
-
-    def __init__(self, product: str, observed: int, in_files: int) -> None:
-        self.observed, self.in_files = observed, in_files
-        super().__init__(
-            f"the write observed {observed} rows but its files hold {in_files}; nothing was"
-            " published.",
-            product=product,
-            next_step="Run the interval again; if it repeats, look for failing Spark tasks.",
-        )
-
-
-class SuspectsLeftError(TerminalError):
-    """Raised when rows that were kept apart were neither taken out nor written back."""
-
-    code: ClassVar[str] = "suspects-left"
-
-    def __init__(self, product: str, rows: int) -> None:
-        self.rows = rows
-        super().__init__(
-            f"{rows} rows that were kept apart as suspects were neither rejected nor accepted; "
-            "nothing was published.",
-            product=product,
-            next_step="This is an error of ours: please report it with the run's id.",
-        )
-
-
-class ConcurrentWriteError(TransientError):
-    """Raised when another writer changed the table while the commit was held."""
-
-    code: ClassVar[str] = "concurrent-write"
-
-    def __init__(self, product: str, reason: str) -> None:
-        super().__init__(
-            f"another writer changed the table during the hold ({reason}).",
-            product=product,
-            next_step="Run again; the interval is rebuilt from what is there now.",
-        )
 
 
 @dataclass(frozen=True)
@@ -219,7 +165,9 @@ class TransactionWrite:
         self._shifted = {
             str(date.fromisoformat(i) + APART): i for i in (self._intervals if self.apart else ())
         }
-        for kind, body, action in self._write(self._parted(df)):
+        written = self._write(self._parted(df))
+        self._refuse_strays(body for kind, body, _ in written if kind == "add")
+        for kind, body, action in written:
             if kind == "add" and self._of(body) in self._shifted:
                 self._put_apart(body)
             elif kind == "add":
@@ -248,6 +196,8 @@ class TransactionWrite:
         self._suspects[path] = DataFile(path, interval, rows, int(body["size"]), suspect=True)
 
     def _write(self, df: DataFrame) -> list[tuple[str, dict[str, Any], Any]]:
+        if self._fits(df):
+            return [*self._written(df), *self._replaced()]
         python_utils = self._jvm.org.apache.spark.api.python.PythonUtils
         intervals = {*self._intervals, *self._shifted}
         where = where_in(self._column, intervals) if self._replaces else None
@@ -271,6 +221,51 @@ class TransactionWrite:
         )
         data = command.writeAndReturnCommitData(self._txn, self._session, none, False)
         return self._parsed(data.actions())
+
+    def _fits(self, df: DataFrame) -> bool:
+        """True when the table is there with just these columns and this partitioning.
+
+        Then Delta's write command has nothing to check or change that is not checked here, and its
+        way of finding what to replace costs three Spark jobs (see ``replacing``).
+        """
+        if not self._replaces:
+            return False
+        metadata = json.loads(self._txn.metadata().json())["metaData"]
+        stored = json.loads(metadata["schemaString"])["fields"]
+        columns = json.loads(df.schema.json())["fields"]
+        return metadata["partitionColumns"] == ([self._column] if self._column else []) and [
+            (c["name"], c["type"]) for c in columns
+        ] == [(c["name"], c["type"]) for c in stored]
+
+    def _written(self, df: DataFrame) -> list[tuple[str, dict[str, Any], Any]]:
+        """Write without committing. ``writeFiles`` checks little: its callers do."""
+        to_seq = self._jvm.org.apache.spark.api.python.PythonUtils.toSeq
+        return self._parsed(self._txn.writeFiles(df._jdf, self._none(), to_seq([])))
+
+    def _replaced(self) -> list[tuple[str, dict[str, Any], Any]]:
+        """What these intervals hold now, to be removed; and that it was read, for conflicts."""
+        where = where_in(self._column, self._intervals)
+        if where is None:
+            self._txn.readWholeTable()
+        else:
+            parsed = self._session.sessionState().sqlParser().parseExpression(where)
+            to_seq = self._jvm.org.apache.spark.api.python.PythonUtils.toSeq
+            self._txn.trackReadPredicates(to_seq([parsed]), False, True)
+        from_json = getattr(getattr(self._delta.actions, "Action$"), "MODULE$").fromJson
+        version = int(self._txn.readVersion())
+        return [
+            ("remove", body, from_json(json.dumps({"remove": body})))
+            for body in replaced_files(self._table, version, self._column, self._intervals)
+        ]
+
+    def _refuse_strays(self, added: Iterable[Mapping[str, Any]]) -> None:
+        """Remove everything and raise where rows are of other intervals than the batch's."""
+        files = list(added)
+        allowed = {*self._intervals, *self._shifted} if self._column else {ALL}
+        strays = {str(self._of(body)) for body in files} - allowed
+        if strays:
+            self._remove([self._table.file(body["path"]) for body in files])
+            raise StrayRowsError(self._product, self._column, strays)
 
     def _parsed(self, actions: Any) -> list[tuple[str, dict[str, Any], Any]]:
         found = []
@@ -300,13 +295,10 @@ class TransactionWrite:
     def rewrite(self, dirty: Collection[str], accepted: DataFrame) -> None:
         """Replace the ``dirty`` files by the rows of ``accepted`` inside the same transaction."""
         # A second WriteIntoDelta cannot follow the first one in a transaction that creates the
-        # table. ``writeFiles`` checks little, but these rows come from files already checked.
-        written = self._txn.writeFiles(
-            accepted._jdf, self._none(), self._jvm.org.apache.spark.api.python.PythonUtils.toSeq([])
-        )
+        # table. These rows come from files that were checked.
         fresh = [
             (self._table.file(body["path"]), body, action)
-            for kind, body, action in self._parsed(written)
+            for kind, body, action in self._written(accepted)
             if kind == "add"
         ]
         self._dropped += dirty

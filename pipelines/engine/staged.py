@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.faults import reach
-from pipelines.engine.held import ALL, ConcurrentWriteError, DataFile, where_in
+from pipelines.engine.held import ALL, DataFile, where_in
+from pipelines.engine.held_errors import ConcurrentWriteError
 from quality.errors import RowsOutsideIntervalsError
 from quality.measure import SUSPECT
 

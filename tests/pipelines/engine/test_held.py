@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,12 @@ from pyspark.sql import functions as F
 
 from contracts.load import load_catalogue
 from pipelines.engine.batch import check_schema
-from pipelines.engine.held import (
+from pipelines.engine.held import HeldWrite, can_hold, hold
+from pipelines.engine.held_errors import (
     ConcurrentWriteError,
-    HeldWrite,
     SchemaMismatchError,
+    StrayRowsError,
     SuspectsLeftError,
-    can_hold,
-    hold,
 )
 from pipelines.engine.place import Folder
 from pipelines.engine.tables import exists, read_files
@@ -178,6 +179,51 @@ def test_what_the_contract_does_not_promise_is_refused(
             write(df, interval).commit([interval], "{}")
     assert read(spark, table) == [(D1, 1)]
     assert DeltaTable(str(table)).version() == 0
+
+
+def test_replacing_an_interval_costs_one_job(spark: SparkSession, tmp_path: Path) -> None:
+    """What is replaced comes from the log: no job finds it, and no other thing would show one."""
+    table = Folder(tmp_path / "table")
+    where = {"product": "silver.thing", "staging": tmp_path / "staging"}
+    jobs = []
+    for group, by in (("dated", "trade_date"), ("whole", None)):
+        place = Folder(table.path / group)
+        days = [D1, D2] if by else ["all"]
+        rows = frame(spark, [(D1, 1, "1.00"), (D2, 2, "2.00")])
+        hold(spark, rows, place, interval_column=by, intervals=days, **where).commit(days, "{}")
+        spark.sparkContext.setJobGroup(group, "the second write")
+        again = frame(spark, [(D1, 3, "3.00")])
+        hold(spark, again, place, interval_column=by, intervals=days[:1], **where).commit(
+            days[:1], "{}"
+        )
+        spark.sparkContext.setJobGroup("", "")
+        jobs.append(len(spark.sparkContext.statusTracker().getJobIdsForGroup(group)))
+        assert read(spark, place.path) == [(D1, 3), (D2, 2)][: len(days)]
+        # Whoever puts the log together again finds what the checksum beside it says.
+        newest = DeltaTable(str(place))
+        sums = json.loads((place.path / "_delta_log" / f"{1:020}.crc").read_text())
+        assert sums["numFiles"] == len(newest.file_uris())
+    assert jobs == [1, 1]
+
+
+def test_rows_of_other_intervals_are_named_and_leave_no_files(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Invariant 1, and an error that helps: which dates strayed, of which product."""
+    table = tmp_path / "table"
+    rows = frame(spark, [(D1, 1, "1.00"), (D2, 2, "2.00")])
+    start = partial(
+        hold, spark, rows, Folder(table), product="silver.thing", interval_column="trade_date",
+        staging=tmp_path / "staging",
+    )  # fmt: skip
+    for first in (True, False):
+        before = on_disk(tmp_path)
+        with pytest.raises(StrayRowsError, match=f"silver.thing.*trade_date is {D2}"):
+            start(intervals=[D1])
+        assert on_disk(tmp_path) == before
+        if first:
+            start(intervals=[D1, D2]).commit([D1, D2], "{}")
+    assert read(spark, table) == [(D1, 1), (D2, 2)]
 
 
 def test_columns_are_compared_exactly(spark: SparkSession) -> None:
