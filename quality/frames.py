@@ -2,7 +2,8 @@
 
 Numbers, dates and times become numbers that keep order and equality: integers as they are,
 decimals as their unscaled integer (12.3400 -> 123400), as float64 only where that is exact
-enough to compare with the bound. DuckDB computes the helper columns over the same rows.
+enough to compare with the bound. Helper columns over the same rows are computed by DuckDB, those
+of rules over keys by pandas (``frame_keys``), as DuckDB counts these in the files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from quality.frame_keys import dangling, repeats
 from quality.gx import Stock
 from quality.relations import Relation, bind, connect
 from quality.sets import view_name
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from contracts.compile.suite import Expectation, Suite
-    from contracts.model import Contract
+    from contracts.model import Contract, Rule
 
 EXACT = 2**53
 """Below it float64 holds every integer; bounds must stay below it once scaled."""
@@ -50,21 +52,56 @@ def prepare(
     for name in sorted(natives):
         columns[name] = encode(table.column(name), types[name])
     helped = [e for e in suite.expectations if e.helper_sql is not None]
-    if helped:
-        with connect() as connection:
-            numbered = table.append_column("__rid", pa.array(np.arange(table.num_rows)))
-            connection.register("batch", numbered)
-            errors |= _missing_views(helped, contract, views)
-            bind(connection, views)
-            for e in helped:
-                if e.rule_id in errors:
-                    continue
-                try:
-                    columns[str(e.kwargs["column"])] = _helper(connection, e, table.num_rows)
-                except Exception as problem:
-                    errors[e.rule_id] = " ".join(str(problem).split())[:300]
+    errors |= _missing_views(helped, contract, views)
+    rules = {r.id: r for r in contract.rules}
+    asked: list[Expectation] = []
+    for e in helped:
+        rule = rules.get(e.rule_id)
+        if rule is None or rule.kind not in ("unique", "reference"):
+            asked.append(e)
+        elif e.rule_id not in errors:
+            try:
+                columns[str(e.kwargs["column"])] = _keyed(table, rule, contract, views)
+            except Exception as problem:
+                errors[e.rule_id] = _short(problem)
+    if asked:
+        columns |= _by_duckdb(table, asked, views, errors)
     frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
     return Prepared(frame, tuple(s for s in stocks if s.rule_id not in errors), errors)
+
+
+def _keyed(table: pa.Table, rule: Rule, contract: Contract, views: Mapping[str, Relation]) -> Any:
+    if rule.kind == "unique":
+        return repeats(table, rule, contract.interval_column)
+    product = str(rule.to_product)
+    target = views[product] if product in views else views[view_name(product)]
+    return dangling(table, rule, contract, target)
+
+
+def _by_duckdb(
+    table: pa.Table,
+    asked: Sequence[Expectation],
+    views: Mapping[str, Relation],
+    errors: dict[str, str],
+) -> dict[str, Any]:
+    """Helper columns by name; what fails is added to ``errors``, by rule."""
+    columns: dict[str, Any] = {}
+    with connect() as connection:
+        numbered = table.append_column("__rid", pa.array(np.arange(table.num_rows)))
+        connection.register("batch", numbered)
+        bind(connection, views)
+        for e in asked:
+            if e.rule_id in errors:
+                continue
+            try:
+                columns[str(e.kwargs["column"])] = _helper(connection, e, table.num_rows)
+            except Exception as problem:
+                errors[e.rule_id] = _short(problem)
+    return columns
+
+
+def _short(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:300]
 
 
 def stock_expectations(

@@ -1,9 +1,8 @@
-"""Rules over keys, counted by DuckDB in the files of a large batch.
+"""Rules over keys, counted by DuckDB in the files of a batch.
 
 A duplicate or a reference that leads nowhere shows in the keys alone, so only their columns are
-read. Great Expectations judges large batches on Spark; counting here keeps the two counts on
-engines of their own, and spares Spark a shuffle of every key. (Small batches go the other way
-round: Spark counts, and DuckDB helps Great Expectations.)
+read. Great Expectations judges these rules by pandas or on Spark: the two counts are of engines of
+their own, and Spark is spared a shuffle of every key, or the jobs of a small one.
 """
 
 from __future__ import annotations

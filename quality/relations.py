@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -29,21 +30,45 @@ class Access(Protocol):
 
 
 @dataclass(frozen=True)
+class Only:
+    """The rows whose ``column`` is null (``values`` None) or one of ``values``."""
+
+    column: str
+    values: tuple[str, ...] | None = None
+
+    @property
+    def sql(self) -> str:
+        """As DuckDB understands it."""
+        if self.values is None:
+            return f'"{self.column}" IS NULL'
+        listed = ", ".join(_quote(v) for v in self.values)
+        return f'"{self.column}" IN ({listed})' if listed else "false"
+
+    @property
+    def arrow(self) -> ds.Expression:
+        """As pyarrow understands it."""
+        field = ds.field(self.column)
+        return field.is_null() if self.values is None else field.isin(list(self.values))
+
+
+@dataclass(frozen=True)
 class Files:
     """Parquet files by local path or URI, with Hive partition columns in their paths.
 
-    ``where`` (DuckDB SQL) limits the rows, for example ``known_to IS NULL``. ``access`` reaches
-    files that are not on this machine. At least one file: an input without files is an empty
-    Arrow table (``empty_table``), which has a schema.
+    Partition columns are dates (intervals). ``where`` limits the rows, for example to those with
+    ``known_to`` null. ``access`` reaches files that are not on this machine. At least one file: an
+    input without files is an empty Arrow table (``empty_table``), which has a schema.
     """
 
     paths: tuple[str, ...]
-    where: str | None = None
+    where: Only | None = None
     access: Access | None = None
 
 
 Relation = Any
-"""Files, a pyarrow Table or Dataset, or a Spark DataFrame (collected; small inputs only)."""
+"""Files, a pyarrow Table, or a Spark DataFrame (collected; small inputs only)."""
+
+_PARTITION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=\d{4}-\d{2}-\d{2}")
 
 
 def arrow_type(spark_type: str) -> pa.DataType:
@@ -86,23 +111,49 @@ def read_batch(files: Files, contract: Contract) -> pa.Table:
     """
     if not files.paths:
         return empty_table(contract)
-    paths, filesystem = [local_path(p) for p in files.paths], None
-    if files.access is not None:
-        paths, filesystem = files.access.arrow(files.paths)
-    layout: Any = None
-    if contract.interval_column is not None:
-        field = (contract.interval_column, pa.date32())
-        layout = ds.partitioning(pa.schema([field]), flavor="hive")
-    found = ds.dataset(
-        paths, format="parquet", partitioning=layout, filesystem=filesystem
-    ).to_table()
+    found = _dataset(files).to_table()
     order = [c.name for c in contract.columns if c.name in found.column_names]
     return found.select(order)
 
 
+def _dataset(files: Files) -> Any:
+    paths, filesystem = [local_path(p) for p in files.paths], None
+    if files.access is not None:
+        paths, filesystem = files.access.arrow(files.paths)
+    dated = [part.split("=", 1)[0] for part in paths[0].split("/") if _PARTITION.fullmatch(part)]
+    layout: Any = None
+    if dated:
+        layout = ds.partitioning(pa.schema([(n, pa.date32()) for n in dated]), flavor="hive")
+    return ds.dataset(paths, format="parquet", partitioning=layout, filesystem=filesystem)
+
+
+def columns_of(relation: Relation) -> tuple[str, ...]:
+    """The columns of a relation; of files, those of any of them."""
+    if isinstance(relation, Files):
+        return tuple(_whole(_dataset(relation)).schema.names)
+    names = relation.schema.names if isinstance(relation, pa.Table) else relation.columns
+    return tuple(names)
+
+
+def _whole(dataset: Any) -> Any:
+    """The dataset with the columns of all its files: a table's older ones may lack some."""
+    schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
+    return dataset.replace_schema(pa.unify_schemas([dataset.schema, *schemas]))
+
+
+def read_columns(relation: Relation, columns: Sequence[str]) -> pa.Table:
+    """These columns of a relation's rows, read by pyarrow."""
+    if isinstance(relation, Files):
+        where = relation.where.arrow if relation.where else None
+        return _whole(_dataset(relation)).to_table(columns=list(columns), filter=where)
+    if isinstance(relation, pa.Table):
+        return relation.select(list(columns))
+    return relation.select(*columns).toArrow()
+
+
 def as_arrow(relation: Relation) -> Any:
-    """An Arrow table or dataset of a relation that is not Files."""
-    if isinstance(relation, (pa.Table, ds.Dataset)):
+    """An Arrow table of a relation that is not Files."""
+    if isinstance(relation, pa.Table):
         return relation
     return relation.toArrow()
 
@@ -115,7 +166,7 @@ def bind(connection: duckdb.DuckDBPyConnection, relations: Mapping[str, Relation
             if relation.access is not None:
                 relation.access.open_to(connection)
             paths = ", ".join(_quote(local_path(p)) for p in relation.paths)
-            where = f" WHERE {relation.where}" if relation.where else ""
+            where = f" WHERE {relation.where.sql}" if relation.where else ""
             connection.execute(
                 f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet([{paths}], '
                 f"hive_partitioning=true, union_by_name=true){where}"

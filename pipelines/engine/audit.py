@@ -123,7 +123,7 @@ class Auditor:
         engine = self._engine(files)
         if files:
             with self.timer.phase("keys"):
-                for interval, counts in self._wide(files, frame, engine).items():
+                for interval, counts in self._wide(files, frame).items():
                     rows.setdefault(interval, {}).update(counts)
         if engine == "pandas":
             given: dict[str, Any] = self.relations(row_rules)
@@ -141,15 +141,9 @@ class Auditor:
             )
         return Counts(rows, expectations)
 
-    def _wide(
-        self, files: Sequence[DataFile], frame: DataFrame, engine: EngineName
-    ) -> dict[str, dict[str, int]]:
-        """Rules that need more than a row, counted where Great Expectations does not count them.
-
-        It judges small batches with DuckDB's help: Spark counts. It judges large ones on Spark:
-        DuckDB counts what shows in the keys.
-        """
-        apart = [c for c in self.rules.wide if engine == "spark" and self._in_files(c.rule)]
+    def _wide(self, files: Sequence[DataFile], frame: DataFrame) -> dict[str, dict[str, int]]:
+        """Rules that need more than a row: by DuckDB what shows in the keys, the rest by Spark."""
+        apart = [c for c in self.rules.wide if self._in_files(c.rule)]
         found = self.tally_wide(frame, [c for c in self.rules.wide if c not in apart])
         if apart:
             spill = self.settings.home / "spark" / "keys"

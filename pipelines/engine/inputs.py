@@ -19,7 +19,7 @@ from pipelines.engine.tables import (
     read,
     read_effective,
 )
-from quality.relations import empty_table
+from quality.relations import Only, empty_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -118,10 +118,9 @@ class InputReader:
             if any(e.resolves_by_key for e in effective):
                 return self.frame(declared).toArrow()
             paths = [f.path for f in table.of({e.interval for e in effective})]
-            ids = ", ".join(f"'{d}'" for e in effective for d in e.delivery_ids)
-            counting = f"_delivery_id IN ({ids})" if ids else "false"
+            counting = Only("_delivery_id", tuple(d for e in effective for d in e.delivery_ids))
             return table.place.files(paths, counting) if paths else empty_table(contract)
         dated = declared.how == "same" and contract.interval_column is not None
         paths = [f.path for f in table.of(self.intervals if dated else None)]
-        where = "known_to IS NULL" if contract.scd2 else None
+        where = Only("known_to") if contract.scd2 else None
         return table.place.files(paths, where) if paths else empty_table(contract)

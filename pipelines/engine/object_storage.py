@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from contracts.errors import ExlakeError
-    from quality.relations import Files
+    from quality.relations import Files, Only
 
 SCHEME = "s3://"
 KEY, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
@@ -208,7 +208,7 @@ class Object(Place):
         except OSError as error:
             raise _told(error, self.uri) from None
 
-    def files(self, paths: Sequence[str], where: str | None = None) -> Files:
+    def files(self, paths: Sequence[str], where: Only | None = None) -> Files:
         """Data files (by URI), or staged ones of this machine, for who reads without Spark."""
         from quality.relations import Files
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
-    from quality.relations import Files
+    from quality.relations import Files, Only
 
 LOG = "_delta_log"
 
@@ -67,7 +67,7 @@ class Place(ABC):
         """Give one data file another name below the URI."""
 
     @abstractmethod
-    def files(self, paths: Sequence[str], where: str | None = None) -> Files:
+    def files(self, paths: Sequence[str], where: Only | None = None) -> Files:
         """Data files (by URI) for whoever reads them without Spark."""
 
     @abstractmethod
@@ -212,7 +212,7 @@ class Folder(Place):
         with suppress(OSError):
             old.parent.rmdir()
 
-    def files(self, paths: Sequence[str], where: str | None = None) -> Files:
+    def files(self, paths: Sequence[str], where: Only | None = None) -> Files:
         """Data files (by path) for whoever reads them without Spark."""
         from quality.relations import Files
 

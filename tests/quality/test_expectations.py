@@ -25,7 +25,7 @@ from quality.expectations import choose_engine, judge
 from quality.flags import tally
 from quality.keys import tally_keys
 from quality.outcome import GxCount
-from quality.relations import Files, arrow_type, empty_table
+from quality.relations import Files, Only, arrow_type, empty_table
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -319,7 +319,9 @@ def test_inputs_may_be_files_with_a_condition(tmp_path: Path) -> None:
     pq.write_table(views()["silver.member"], tmp_path / "m.parquet")
     given = {
         **views(),
-        "silver.member": Files((str(tmp_path / "m.parquet"),), where="member_id <> '0001'"),
+        "silver.member": Files(
+            (str(tmp_path / "m.parquet"),), where=Only("member_id", ("0002", "0009"))
+        ),
     }
     one = judge(arrow(THING, rows()), THING, suite(THING, CATALOGUE), given, INTERVALS)
     two = judge(
