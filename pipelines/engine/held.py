@@ -22,12 +22,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from contracts.errors import ExlakeError
 from pipelines.engine.faults import reach
-from pipelines.engine.held_errors import (
-    ConcurrentWriteError,
-    StrayRowsError,
-    SuspectsLeftError,
-)
+from pipelines.engine.held_errors import ConcurrentWriteError, SuspectsLeftError
 from pipelines.engine.replacing import replaced_files
+from quality.errors import RowsOutsideIntervalsError
 from quality.measure import SUSPECT
 
 if TYPE_CHECKING:
@@ -262,10 +259,11 @@ class TransactionWrite:
         """Remove everything and raise where rows are of other intervals than the batch's."""
         files = list(added)
         allowed = {*self._intervals, *self._shifted} if self._column else {ALL}
-        strays = {str(self._of(body)) for body in files} - allowed
+        strays = [json.loads(f["stats"])["numRecords"] for f in files if self._of(f) not in allowed]
         if strays:
-            self._remove([self._table.file(body["path"]) for body in files])
-            raise StrayRowsError(self._product, self._column, strays)
+            self._remove([self._table.file(file["path"]) for file in files])
+            asked = tuple(sorted(self._intervals))
+            raise RowsOutsideIntervalsError(self._product, sum(strays), asked)
 
     def _parsed(self, actions: Any) -> list[tuple[str, dict[str, Any], Any]]:
         found = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import ClassVar
 
 from contracts.errors import TerminalError, TransientError
@@ -37,21 +36,6 @@ class LostRowsError(TerminalError):
             " published.",
             product=product,
             next_step="Run the interval again; if it repeats, look for failing Spark tasks.",
-        )
-
-
-class StrayRowsError(TerminalError):
-    """Raised when a batch has rows of intervals that it was not asked to build."""
-
-    code: ClassVar[str] = "stray-rows"
-
-    def __init__(self, product: str, column: str | None, strays: Collection[str]) -> None:
-        self.strays = tuple(sorted(strays))
-        super().__init__(
-            f"the job returned rows whose {column} is {', '.join(self.strays[:5])}, which this run "
-            "does not build; nothing was published.",
-            product=product,
-            next_step="Keep only the intervals that the job is given (inputs.intervals).",
         )
 
 
