@@ -7,7 +7,6 @@ starts a JVM only when there is something to build. One run at a time per lake.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from threading import Thread
@@ -22,10 +21,11 @@ from pipelines.engine.lake_format import note_tables
 from pipelines.engine.ledger_rows import Stamp, failed_row, held_row, restated_row
 from pipelines.engine.ledgers import INTERVAL, LINEAGE, RESULT, RUN
 from pipelines.engine.locks import lock_path, locked
-from pipelines.engine.plan import Planned, ProductPlan, Reason, Request
+from pipelines.engine.plan import Plan, Planned, ProductPlan, Reason, Request
 from pipelines.engine.repair import lineage_of, repair
 from pipelines.engine.rows import IntervalRow, RunRow
 from pipelines.engine.run_summary import Event, Failure, OnProgress, RunSummary
+from pipelines.engine.schedule import take_turns
 from pipelines.engine.session import SparkLostError, from_jvm, lost_exit_code
 from pipelines.engine.staleness import plan as make_plan
 from pipelines.engine.staleness import plan_product
@@ -42,12 +42,12 @@ BATCH_INTERVALS = 20
 """Intervals built and judged in one batch (the measures grow with their number)."""
 IN_VAIN = 8
 """Batches of a product that may break one after the other: then it is no single interval."""
-SMALL_AT_A_TIME = 2
-"""Products of one level that a run over few rows builds side by side, unless a setting says.
-
-Measured on two cores, all products of a tiny date in a fresh process: 222 s one by one, 169 s."""
+SIDE_BY_SIDE = 2
+"""Products that read few rows are built so many at a time, unless a setting says: planning keeps
+one core busy whatever the rows. All products of a tiny date in a fresh process, on two cores: 222 s
+one by one, 169 s by two of a level."""
 FEW_ROWS = 1_000_000
-"""Fewer are few: two batches of them fit side by side into the memory of one."""
+"""Fewer are few: two products that read them fit side by side into the memory of one."""
 ROUNDS = 400
 """A product is planned again after each batch; more rounds than intervals means a fault."""
 
@@ -121,34 +121,29 @@ class _Runner:
         self.run_id = new_run_id(now())
         self.done: list[ProductPlan] = []
         self.context: Context | None = None
-        self.workers = 1
+        self.slots = lake.settings.parallel_products or SIDE_BY_SIDE
+        self.turns: dict[str, _Done] = {}
         self.timer = Timer()
 
     def run(self) -> RunSummary:
-        """Carry out the stages level by level; record everything once, at the end."""
+        """Take every product's turn, then record everything once, at the end."""
         started = self.now()
         lake, timer = self.lake, self.timer
         with timer.phase("state"):
             state = load_state(lake.ledgers, lake.graph, lake.settings.storage)
             mended = repair(lake.ledgers, lake.settings.storage, lake.graph.built, state, started)
-            state = state.with_rows(mended)
-        outcomes: list[BatchOutcome] = []
-        failures: list[Failure] = []
-        rows: list[IntervalRow] = []
+        self.state = state.with_rows(mended)
         try:
-            for level in self._levels():
-                if self._stopping():
-                    break
-                for turn in self._turns(level, state):
-                    state = state.with_rows(turn.rows)
-                    rows += turn.rows
-                    outcomes += turn.outcomes
-                    failures += turn.failures
-                    if turn.last is not None:
-                        self.done.append(turn.last)
+            with timer.phase("products"):
+                take_turns(
+                    self._waits(), self._weigh, self._turn, self._ended, self.slots, self._stopping
+                )
         finally:
+            turns = [self.turns[p] for p in lake.graph.built if p in self.turns]
+            outcomes = [o for turn in turns for o in turn.outcomes]
+            failures = [f for turn in turns for f in turn.failures]
             with timer.phase("ledgers"):
-                self._record(started, rows, outcomes, failures)
+                self._record(started, [r for t in turns for r in t.rows], outcomes, failures)
         # From the ledgers, not from this run: what a killed run could not tell is told now.
         with timer.phase("incidents"):
             bring_up_to_date(lake.ledgers, lake.catalogue.contracts, self.now(), self.run_id)
@@ -171,31 +166,38 @@ class _Runner:
         self.stopped = self.stopped or self.stop()
         return self.stopped
 
-    def _levels(self) -> list[list[str]]:
-        """Products asked for, in levels whose members do not read each other."""
-        nodes = self.lake.graph.nodes
-        depth: dict[str, int] = {}
-        for product in self.lake.graph.order:
-            above = [depth[r.product] for r in nodes[product].reads if r.product != product]
-            depth[product] = 1 + max(above, default=0)
-        levels: dict[int, list[str]] = {}
-        for product in self.lake.graph.built:
-            if self.request.wants(product):
-                levels.setdefault(depth[product], []).append(product)
-        return [levels[level] for level in sorted(levels)]
+    def _waits(self) -> dict[str, frozenset[str]]:
+        """Products asked for, in order, each with those of them that it builds on."""
+        graph = self.lake.graph
+        wanted = [p for p in graph.built if self.request.wants(p)]
+        return {p: graph.upstream([p]).intersection(wanted) - {p} for p in wanted}
 
-    def _turns(self, level: Sequence[str], state: State) -> list[_Done]:
-        # Plan first: a session is started here, once, and not by two threads at a time.
+    def _weigh(self, product: str, alone: bool) -> int:
+        """How much of what is built side by side a product takes; starts the session it needs.
+
+        Many rows fill the machine alone, unless a setting says how many are built at a time.
+        """
         with self.timer.phase("plan"):
-            stale = [p for p in level if not self._plan(p, state, self.request).idle]
-        if stale and (self.context is None or lost_exit_code() is not None):
+            stage = self._plan(product, self.state, self.request)
+        if stage.idle:
+            return 0
+        lost = self.context is not None and lost_exit_code() is not None
+        if lost and not alone:
+            return self.slots
+        if self.context is None or lost:
+            # Not in the turns: a session is started once, by the main thread.
             with self.timer.phase("session"):
-                self.context = self._start(state)
-        workers = min(self.lake.settings.parallel_products or self.workers, len(level))
-        with self.timer.phase("products"), ThreadPoolExecutor(max_workers=workers) as pool:
-            return list(pool.map(lambda product: self._turn(product, state), level))
+                self.context = self._start()
+        few = self.state.rows_of(Plan((stage,)).inputs()) < FEW_ROWS
+        return 1 if few or self.lake.settings.parallel_products else self.slots
 
-    def _start(self, state: State) -> Context:
+    def _ended(self, product: str, turn: _Done) -> None:
+        self.state = self.state.with_rows(turn.rows)
+        self.turns[product] = turn
+        if turn.last is not None:
+            self.done.append(turn.last)
+
+    def _start(self) -> Context:
         from pipelines.engine.preparation import Context
         from pipelines.engine.session import spark_session
         from quality.gx import warm
@@ -203,9 +205,7 @@ class _Runner:
         self.on_progress(Event("session", "spark", ()))
         # Importing Great Expectations takes seconds that pass while the JVM starts.
         Thread(target=warm, daemon=True).start()
-        rows = state.rows_of(make_plan(self.request, state).inputs())
-        # Planning keeps one core busy, whatever the rows; only large batches fill both by one.
-        self.workers = SMALL_AT_A_TIME if rows < FEW_ROWS else 1
+        rows = self.state.rows_of(make_plan(self.request, self.state).inputs())
         return Context(
             settings=self.lake.settings,
             catalogue=self.lake.catalogue,
@@ -213,17 +213,17 @@ class _Runner:
             calendar=self.lake.calendar,
             spark=spark_session(self.lake.settings, rows),
             run_id=self.run_id,
-            decisions=standing(state.decisions),
+            decisions=standing(self.state.decisions),
             now=self.now,
         )
 
     def _plan(self, product: str, state: State, request: Request) -> ProductPlan:
-        return plan_product(product, request, state, self.done)
+        return plan_product(product, request, state, tuple(self.done))
 
-    def _turn(self, product: str, state: State) -> _Done:
+    def _turn(self, product: str) -> _Done:
         """Everything one product needs; planned again after each batch."""
         turn = _Done()
-        request = self.request
+        request, state = self.request, self.state
         for _ in range(ROUNDS):
             stage = self._plan(product, state, request)
             turn.last = stage

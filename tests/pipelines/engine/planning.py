@@ -190,13 +190,12 @@ class World:
         """Carry everything out as a run does; returns what was built, in order."""
         first = len(self.built)
         runner = Runner(self, self.request(dates, products, force))
-        state = self.state
-        for level in runner._levels():
-            for turn in [runner._turn(product, state) for product in level]:
-                state = state.with_rows(turn.rows)
-                self.rows += turn.rows
-                assert turn.last is not None
-                runner.done.append(turn.last)
+        runner.state = self.state
+        for product in runner._waits():
+            turn = runner._turn(product)
+            assert turn.last is not None
+            runner._ended(product, turn)
+            self.rows += turn.rows
         return self.built[first:]
 
     def content(self) -> dict[tuple[str, str], str | None]:
@@ -259,7 +258,7 @@ class Runner(_Runner):
     """A run of the engine whose batches are the world's: no Spark, no ledgers."""
 
     def __init__(self, world: World, request: Request) -> None:
-        lake = SimpleNamespace(graph=world.graph)
+        lake = SimpleNamespace(graph=world.graph, settings=SimpleNamespace(parallel_products=None))
         super().__init__(
             lake,  # type: ignore[arg-type]  # all that a turn looks at
             request, "run", None, lambda event: None, lambda: NOW, lambda: False,
