@@ -181,7 +181,7 @@ def main() -> None:
     found = measured(given.scale)
     audit = {
         name: cost["seconds"]["expectations"]
-        / (cost["seconds"]["expectations"] + cost["seconds"]["audit"])
+        / sum(cost["seconds"][phase] for phase in ("expectations", "audit", "keys"))
         for name, cost in (("first", found["first"]), ("second", found["second"]))
     }
     result = {
