@@ -81,9 +81,8 @@ def _present(table: pa.Table, columns: Sequence[str]) -> Any:
 
 def _codes(column: pa.ChunkedArray) -> Any:
     """A number for each value, the same for equal ones; -1 for null."""
-    encoded = column.combine_chunks().dictionary_encode()
-    indices = encoded.indices if isinstance(encoded, pa.DictionaryArray) else pa.array([])
-    return indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    encoded: Any = column.combine_chunks().dictionary_encode()
+    return encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
 
 
 def _common(a: pa.ChunkedArray, b: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

@@ -119,7 +119,6 @@ class _Runner:
         self.lake, self.request, self.command, self.flow = lake, request, command, flow
         self.on_progress, self.now = on_progress, now
         self.run_id = new_run_id(now())
-        self.done: list[ProductPlan] = []
         self.context: Context | None = None
         self.slots = lake.settings.parallel_products or SIDE_BY_SIDE
         self.turns: dict[str, _Done] = {}
@@ -139,7 +138,9 @@ class _Runner:
                     self._waits(), self._weigh, self._turn, self._ended, self.slots, self._stopping
                 )
         finally:
+            # In the graph's order, whichever ended first.
             turns = [self.turns[p] for p in lake.graph.built if p in self.turns]
+            stages = [turn.last for turn in turns if turn.last is not None]
             outcomes = [o for turn in turns for o in turn.outcomes]
             failures = [f for turn in turns for f in turn.failures]
             with timer.phase("ledgers"):
@@ -153,10 +154,8 @@ class _Runner:
             ended_at=self.now(),
             outcomes=tuple(outcomes),
             failures=tuple(failures),
-            held=tuple((stage.product, h) for stage in self.done for h in stage.held),
-            waiting=tuple(
-                (stage.product, w.interval, w.missing) for stage in self.done for w in stage.waiting
-            ),
+            held=tuple((stage.product, h) for stage in stages for h in stage.held),
+            waiting=tuple((s.product, w.interval, w.missing) for s in stages for w in s.waiting),
             repaired=len(mended),
             stopped=self.stopped,
             seconds=dict(timer.seconds),
@@ -194,8 +193,6 @@ class _Runner:
     def _ended(self, product: str, turn: _Done) -> None:
         self.state = self.state.with_rows(turn.rows)
         self.turns[product] = turn
-        if turn.last is not None:
-            self.done.append(turn.last)
 
     def _start(self) -> Context:
         from pipelines.engine.preparation import Context
@@ -218,7 +215,8 @@ class _Runner:
         )
 
     def _plan(self, product: str, state: State, request: Request) -> ProductPlan:
-        return plan_product(product, request, state, tuple(self.done))
+        done = [turn.last for turn in tuple(self.turns.values()) if turn.last is not None]
+        return plan_product(product, request, state, done)
 
     def _turn(self, product: str) -> _Done:
         """Everything one product needs; planned again after each batch."""
