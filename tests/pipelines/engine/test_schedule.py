@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.engine.run import SIDE_BY_SIDE
 from pipelines.engine.schedule import take_turns
+from tests.pipelines.engine.planning import Runner, World
 
 WAIT = 10.0
 
@@ -91,3 +93,35 @@ def test_what_a_turn_raises_is_told_and_stopping_begins_nothing() -> None:
     ended.clear()
     take_turns(waits, lambda p, a: 1, lambda p: None, done, 2, lambda: bool(ended))
     assert ended == ["a"]
+
+
+def test_a_product_is_weighed_by_what_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows go beside others, many alone unless a setting says so, nothing to do takes none."""
+    world = World()
+    world.deliver("quote", "2026-01-05", "quote")
+    runner = Runner(world, world.request())
+    runner.state = world.state
+    began: list[bool] = []
+
+    def start() -> object:
+        began.append(True)
+        return object()
+
+    monkeypatch.setattr(runner, "_start", start)
+    rows = world.state.rows_of([("bronze.quote", "2026-01-05")])
+    assert rows > 0
+    monkeypatch.setattr("pipelines.engine.run.FEW_ROWS", rows)
+    assert runner._weigh("silver.quote", True) == SIDE_BY_SIDE
+    monkeypatch.setattr("pipelines.engine.run.FEW_ROWS", rows + 1)
+    assert runner._weigh("silver.quote", False) == 1
+    assert runner._weigh("silver.trade", False) == 0, "nothing of it was delivered"
+    assert began == [True], "one session for all of them"
+    # A lost session is started again, but not while something still runs in what is left of it.
+    monkeypatch.setattr("pipelines.engine.run.lost_exit_code", lambda: 137)
+    assert runner._weigh("silver.quote", False) == SIDE_BY_SIDE
+    assert began == [True]
+    assert runner._weigh("silver.quote", True) == 1
+    assert began == [True, True]
+    runner.lake.settings.parallel_products = 4  # type: ignore[misc]
+    monkeypatch.setattr("pipelines.engine.run.FEW_ROWS", 0)
+    assert runner._weigh("silver.quote", True) == 1
