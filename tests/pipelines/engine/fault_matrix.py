@@ -1,7 +1,7 @@
 """The fault matrix: kill at every named point, heal, compare with an undisturbed lake.
 
-``python -m tests.pipelines.engine.fault_matrix`` does all of it (98 minutes on two cores that four
-others shared) and writes ``docs/fault-matrix.md``. ``--short`` does what ``make test`` holds and
+``python -m tests.pipelines.engine.fault_matrix`` does all of it (20 minutes on two cores)
+and writes ``docs/fault-matrix.md``. ``--short`` does what ``make test`` holds and
 ``--only=TEXT`` the cases whose name contains it; both print the table and write nothing. Exit 1
 when a case is not as it must be.
 
