@@ -13,6 +13,7 @@ calls over the public one: files are staged outside the table and written again 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from contracts.errors import ExlakeError
 from pipelines.engine.faults import reach
 from pipelines.engine.held_errors import ConcurrentWriteError, SuspectsLeftError
-from pipelines.engine.replacing import replaced_files
+from pipelines.engine.tables import ALL, stored_files
 from quality.errors import RowsOutsideIntervalsError
 from quality.measure import SUSPECT
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from pipelines.engine.place import Place
 
-ALL = "all"
 APART = timedelta(days=1_460_970)
 """Four thousand years: the date under which a held write keeps an interval's suspects apart."""
 
@@ -223,7 +223,7 @@ class TransactionWrite:
         """True when the table is there with just these columns and this partitioning.
 
         Then Delta's write command has nothing to check or change that is not checked here, and its
-        way of finding what to replace costs three Spark jobs (see ``replacing``).
+        way of finding what to replace costs three Spark jobs over the whole snapshot.
         """
         if not self._replaces:
             return False
@@ -240,7 +240,7 @@ class TransactionWrite:
         return self._parsed(self._txn.writeFiles(df._jdf, self._none(), to_seq([])))
 
     def _replaced(self) -> list[tuple[str, dict[str, Any], Any]]:
-        """What these intervals hold now, to be removed; and that it was read, for conflicts."""
+        """What these intervals hold now, from the log; and that it was read, for conflicts."""
         where = where_in(self._column, self._intervals)
         if where is None:
             self._txn.readWholeTable()
@@ -249,11 +249,21 @@ class TransactionWrite:
             to_seq = self._jvm.org.apache.spark.api.python.PythonUtils.toSeq
             self._txn.trackReadPredicates(to_seq([parsed]), False, True)
         from_json = getattr(getattr(self._delta.actions, "Action$"), "MODULE$").fromJson
-        version = int(self._txn.readVersion())
-        return [
-            ("remove", body, from_json(json.dumps({"remove": body})))
-            for body in replaced_files(self._table, version, self._column, self._intervals)
+        files = stored_files(self._table, self._column, int(self._txn.readVersion()))[1]
+        now = int(time.time() * 1000)
+        bodies: list[dict[str, Any]] = [
+            {
+                "path": file.path.removeprefix(self._table.file("")),
+                "deletionTimestamp": now,
+                "dataChange": True,
+                "extendedFileMetadata": True,
+                "partitionValues": {self._column: file.interval} if self._column else {},
+                "size": file.size,
+            }
+            for file in files
+            if file.interval in self._intervals or self._column is None
         ]
+        return [("remove", b, from_json(json.dumps({"remove": b}))) for b in bodies]
 
     def _refuse_strays(self, added: Iterable[Mapping[str, Any]]) -> None:
         """Remove everything and raise where rows are of other intervals than the batch's."""

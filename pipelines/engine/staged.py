@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.engine.faults import reach
-from pipelines.engine.held import ALL, DataFile, where_in
+from pipelines.engine.held import DataFile, where_in
 from pipelines.engine.held_errors import ConcurrentWriteError
+from pipelines.engine.tables import ALL, stored_files
 from quality.errors import RowsOutsideIntervalsError
 from quality.measure import SUSPECT
 
@@ -52,8 +53,6 @@ class StagedWrite:
 
     def _stored(self) -> dict[str, frozenset[str]]:
         """Committed files by interval: what they are decides whether another writer came first."""
-        from pipelines.engine.tables import stored_files
-
         found: dict[str, set[str]] = {}
         for file in stored_files(self._table, self._column)[1]:
             found.setdefault(file.interval, set()).add(file.path)

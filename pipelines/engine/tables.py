@@ -42,11 +42,12 @@ class UnreadableTableError(TerminalError):
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One committed data file: its URI, its interval and its row count."""
+    """One committed data file: its URI, its interval, rows and bytes."""
 
     path: str
     interval: str
     rows: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ def stored_files(
     days = [str(day) for day in rows[column]] if interval_column else [ALL] * count
     records = rows.get("num_records") or [0] * count
     files = tuple(
-        StoredFile(place.file(name), day, int(n or 0))
-        for name, day, n in zip(rows["path"], days, records, strict=True)
+        StoredFile(place.file(name), day, int(n or 0), size)
+        for name, day, n, size in zip(rows["path"], days, records, rows["size_bytes"], strict=True)
     )
     return int(table.version()), files
 
