@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from quality.frames import Prepared, prepare, slices, stock_expectations
-from quality.gx import Counted, EngineName, Stock, run_suite
+from quality.gx import Counted, EngineName, Stock, run_suite, short
 from quality.outcome import GxCount
 from quality.relations import Files, Relation, as_arrow, read_batch
 
@@ -159,7 +159,7 @@ def _judge_spark(
                 try:
                     frame = _with_helper(frame, batch, e, contract, views)
                 except Exception as problem:
-                    failed[e.rule_id] = " ".join(str(problem).split())[:300]
+                    failed[e.rule_id] = short(problem)
         ids = {e.rule_id for e in part} - failed.keys()
         chosen = tuple(s for s in stocks if s.rule_id in ids)
         kept = sorted({str(s.kwargs["column"]) for s in chosen} & set(frame.columns))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from quality.relations import Relation, columns_of, read_columns
+from quality.relations import Relation, as_dataset
 from quality.sets import as_of_column, read_of
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def dangling(table: pa.Table, rule: Rule, contract: Contract, target: Relation) 
         return marks
     read, interval = read_of(rule), contract.interval_column
     pairs = list(zip(rule.columns, rule.to_columns, strict=True))
-    known = columns_of(target)
+    rows = as_dataset(target)
+    known = rows.schema.names
     if read.how == "same" and interval in known and interval not in rule.columns:
         pairs.append((str(interval), str(interval)))
     on_date = as_of_column(table.column_names, interval) if read.how == "as_of" else None
     span = ["valid_from", "valid_to"] if on_date is not None and "valid_from" in known else []
-    other = read_columns(target, [*dict.fromkeys(b for _, b in pairs), *span])
+    other = rows.to_table(columns=[*dict.fromkeys(b for _, b in pairs), *span])
     keys, there = pd.DataFrame(index=range(table.num_rows)), pd.DataFrame()
     for position, (a, b) in enumerate(pairs):
         left, right = _common(table.column(a), other.column(b))

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 
 from quality.frame_keys import dangling, repeats
-from quality.gx import Stock
+from quality.gx import Stock, short
 from quality.relations import Relation, bind, connect
 from quality.sets import view_name
 
@@ -63,7 +63,7 @@ def prepare(
             try:
                 columns[str(e.kwargs["column"])] = _keyed(table, rule, contract, views)
             except Exception as problem:
-                errors[e.rule_id] = _short(problem)
+                errors[e.rule_id] = short(problem)
     if asked:
         columns |= _by_duckdb(table, asked, views, errors)
     frame = pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows))
@@ -96,12 +96,8 @@ def _by_duckdb(
             try:
                 columns[str(e.kwargs["column"])] = _helper(connection, e, table.num_rows)
             except Exception as problem:
-                errors[e.rule_id] = _short(problem)
+                errors[e.rule_id] = short(problem)
     return columns
-
-
-def _short(problem: Exception) -> str:
-    return " ".join(str(problem).split())[:300]
 
 
 def stock_expectations(

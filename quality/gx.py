@@ -85,7 +85,7 @@ def _run(
         try:
             built.append(get_expectation_impl(e.type)(**e.kwargs, meta={"rule_id": e.rule_id}))
         except Exception as problem:
-            found[e.rule_id] = Counted(None, 0, _short(problem))
+            found[e.rule_id] = Counted(None, 0, short(problem))
     context = gx.get_context(
         mode="ephemeral",
         project_config=DataContextConfig(
@@ -114,7 +114,7 @@ def _run(
                 result_format=_RESULT_FORMAT,
             )
     except Exception as problem:
-        return {e.rule_id: Counted(None, 0, _short(problem)) for e in expectations}
+        return {e.rule_id: Counted(None, 0, short(problem)) for e in expectations}
     for result in outcome.results:
         found[result.expectation_config.meta["rule_id"]] = _counted(result)
     lost = Counted(None, 0, "Great Expectations returned no result for the rule")
@@ -143,9 +143,10 @@ def _raised(info: Any) -> str | None:
     entries = [info] if "raised_exception" in info else list(info.values())
     for entry in entries:
         if isinstance(entry, Mapping) and entry.get("raised_exception"):
-            return _short(entry.get("exception_message") or "exception without a message")
+            return short(entry.get("exception_message") or "exception without a message")
     return None
 
 
-def _short(problem: object) -> str:
+def short(problem: object) -> str:
+    """An exception's message on one line, cut to what a report can show."""
     return " ".join(str(problem).split())[:300]

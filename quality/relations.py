@@ -127,28 +127,18 @@ def _dataset(files: Files) -> Any:
     return ds.dataset(paths, format="parquet", partitioning=layout, filesystem=filesystem)
 
 
-def columns_of(relation: Relation) -> tuple[str, ...]:
-    """The columns of a relation; of files, those of any of them."""
-    if isinstance(relation, Files):
-        return tuple(_whole(_dataset(relation)).schema.names)
-    names = relation.schema.names if isinstance(relation, pa.Table) else relation.columns
-    return tuple(names)
+def as_dataset(relation: Relation) -> Any:
+    """A relation's rows as a pyarrow dataset: of files, with the columns of any of them."""
+    if not isinstance(relation, Files):
+        return ds.dataset(as_arrow(relation))
+    whole = _whole(_dataset(relation))
+    return whole.filter(relation.where.arrow) if relation.where else whole
 
 
 def _whole(dataset: Any) -> Any:
     """The dataset with the columns of all its files: a table's older ones may lack some."""
     schemas = [fragment.physical_schema for fragment in dataset.get_fragments()]
     return dataset.replace_schema(pa.unify_schemas([dataset.schema, *schemas]))
-
-
-def read_columns(relation: Relation, columns: Sequence[str]) -> pa.Table:
-    """These columns of a relation's rows, read by pyarrow."""
-    if isinstance(relation, Files):
-        where = relation.where.arrow if relation.where else None
-        return _whole(_dataset(relation)).to_table(columns=list(columns), filter=where)
-    if isinstance(relation, pa.Table):
-        return relation.select(list(columns))
-    return relation.select(*columns).toArrow()
 
 
 def as_arrow(relation: Relation) -> Any:
