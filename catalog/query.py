@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from catalog.audience import pick
 from catalog.earlier import edition_path
 from catalog.errors import NotPublishedError, QueryRefusedError
 from catalog.publish import published_path
+from catalog.refusals import BATCH_ROWS, first_line, interrupted, next_step, own_error
 from catalog.snapshot import literal
 from contracts.catalogue import Catalogue
 from pipelines.engine.settings import Settings
@@ -30,7 +30,6 @@ SEALED: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
 }
-BATCH_ROWS = 10_000
 ATTACHED_SEARCH = "SET search_path = 'scratch.main,mart.gold,mart.silver,mart._meta'"
 """Beside ``attach_sql``: ``gold.x`` is the mart's, and a new table goes into ``scratch``."""
 
@@ -94,7 +93,7 @@ def open_published(path: Path, audience: str) -> DuckDBPyConnection:
     except duckdb.Error as error:
         raise QueryRefusedError(
             audience,
-            f"{path.name} cannot be opened: {_first_line(error)}",
+            f"{path.name} cannot be opened: {first_line(error)}",
             "close other connections to it in this process; if it is damaged, "
             "`exlake publish --force` builds it again.",
         ) from None
@@ -179,16 +178,28 @@ def stream_query(
         try:
             _one_statement(connection, audience, sql)
             reader = connection.execute(sql).to_arrow_reader(BATCH_ROWS)
-            batches = _batches(reader, audience)
+            batches = _batches(connection, reader, sql, audience)
             yield Stream(reader.schema, batches, publication_id, published_at, touched)
         except duckdb.Error as error:
-            hint = _hint(connection, error, sql)
-            raise QueryRefusedError(audience, _first_line(error), hint) from None
+            raise _refused(connection, audience, sql, error) from None
     finally:
         connection.close()
 
 
-def _batches(reader: pa.RecordBatchReader, audience: str) -> Iterator[pa.RecordBatch]:
+def _refused(
+    connection: DuckDBPyConnection,
+    audience: str,
+    sql: str,
+    error: Exception,
+    parameters: Sequence[Any] = (),
+) -> QueryRefusedError:
+    told = own_error(connection, sql, error, parameters)
+    return QueryRefusedError(audience, first_line(told), next_step(connection, told, sql))
+
+
+def _batches(
+    connection: DuckDBPyConnection, reader: pa.RecordBatchReader, sql: str, audience: str
+) -> Iterator[pa.RecordBatch]:
     """The batches of an answer; what fails on the way is a refusal, not Arrow's own error."""
     import pyarrow as pa
 
@@ -198,8 +209,7 @@ def _batches(reader: pa.RecordBatchReader, audience: str) -> Iterator[pa.RecordB
         except StopIteration:
             return
         except (OSError, pa.ArrowException) as error:
-            hint = "some row cannot be computed: try_cast, or leave it out with WHERE."
-            raise QueryRefusedError(audience, _first_line(error), hint) from None
+            raise _refused(connection, audience, sql, error) from None
         yield batch
 
 
@@ -231,16 +241,15 @@ def _answer(
         cursor = connection.execute(sql, list(parameters) or None)
         found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
         columns = tuple(ResultColumn(d[0], str(d[1])) for d in cursor.description or ())
-    except duckdb.InterruptException:
-        raise QueryRefusedError(
-            audience,
-            f"the query took longer than {timeout_seconds:g} s",
-            "filter by trade_date or by key columns, or allow more time.",
-        ) from None
     except duckdb.Error as error:
-        raise QueryRefusedError(
-            audience, _first_line(error), _hint(connection, error, sql)
-        ) from None
+        late = timeout_seconds is not None and time.monotonic() - began >= timeout_seconds
+        if late and interrupted(error):
+            raise QueryRefusedError(
+                audience,
+                f"the query took longer than {timeout_seconds:g} s",
+                "filter by trade_date or by key columns, or allow more time.",
+            ) from None
+        raise _refused(connection, audience, sql, error, parameters) from None
     finally:
         if timer:
             timer.cancel()
@@ -287,38 +296,3 @@ def _touched(connection: DuckDBPyConnection, sql: str) -> tuple[Touched, ...]:
             bad = {str(s): int(n) for s, n, _ in rows if s != "published"}
             found.append(Touched(product, bad, sum(int(p) for *_, p in rows)))
     return tuple(found)
-
-
-def _hint(connection: DuckDBPyConnection, error: Exception, sql: str) -> str:
-    """What the asker can do about an error, from the file's own tables."""
-    import duckdb
-
-    message = str(error)
-    if isinstance(error, duckdb.PermissionException):
-        return "published files reach no other file or network; `exlake sql --to FILE` exports."
-    if "read-only mode" in message:
-        return "published files are read-only; use a temporary table or your own database."
-    if "configuration" in message and "locked" in message:
-        return "settings of a published file cannot be changed."
-    if isinstance(error, duckdb.CatalogException) and "does not exist" in message:
-        tables = [
-            f"{s}.{t}"
-            for s, t in connection.execute(
-                "SELECT schema_name, table_name FROM duckdb_tables() "
-                "WHERE NOT temporary ORDER BY ALL"
-            ).fetchall()
-        ]
-        words = [w.strip(';(),"') for w in sql.split()]
-        near = {m for w in words for m in difflib.get_close_matches(w, tables, n=1, cutoff=0.6)}
-        near |= {t for t in tables for w in words if t.split(".")[1] == w}
-        near -= set(words)
-        meant = f"did you mean {', '.join(sorted(near))}? " if near else ""
-        return f"{meant}this file has {', '.join(tables)}."
-    if isinstance(error, duckdb.BinderException) and "Candidate" in message:
-        line = next(x for x in message.splitlines() if "Candidate" in x)
-        return f"{line.strip()}; a column above your clearance is left out (see _meta.column)."
-    return "see docs/analyst.md for tables and examples."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".!")

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from catalog.query import ATTACHED_SEARCH, attach_sql, open_published
+from catalog.refusals import own_error
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, Statement
 
 ROWS_SHOWN = 200
 HISTORY_LINES = 2000
@@ -134,14 +135,13 @@ class Shell:
     def ask(self, sql: str, parameters: list[str] | None = None) -> None:
         """Answer statements; an error is shown, ctrl-C stops the query, the shell goes on."""
         found: list[BaseException] = []
+        stopped = threading.Event()
         done = threading.Event()
 
         def work() -> None:
             try:
                 for statement in self.connection.extract_statements(sql):
-                    answer = self.connection.sql(statement, params=parameters)
-                    if answer is not None:
-                        answer.show(max_rows=ROWS_SHOWN, max_width=self._width())
+                    self._show(statement, parameters, stopped)
             except BaseException as error:
                 found.append(error)
             finally:
@@ -153,10 +153,25 @@ class Shell:
             try:
                 done.wait(0.2)
             except KeyboardInterrupt:
+                stopped.set()
                 self.connection.interrupt()
         for error in found:
             self.failed = True
-            self.write("stopped." if "INTERRUPT" in str(error) else f"error: {error}")
+            self.write("stopped." if stopped.is_set() else f"error: {error}")
+
+    def _show(
+        self, statement: Statement, parameters: list[str] | None, stopped: threading.Event
+    ) -> None:
+        import duckdb
+
+        try:
+            answer = self.connection.sql(statement, params=parameters)
+            if answer is not None:
+                answer.show(max_rows=ROWS_SHOWN, max_width=self._width())
+        except duckdb.Error as error:
+            if stopped.is_set() or statement.type is not duckdb.StatementType.SELECT:
+                raise
+            raise own_error(self.connection, statement, error, parameters or ()) from None
 
     def _command(self, name: str, given: str = "") -> None:
         match name:

@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from duckdb import DuckDBPyConnection
 
 from catalog.errors import QueryRefusedError
 from catalog.export import workbook
 from catalog.export.sheet import About, ExportRefusedError, Sheet
 from catalog.export.text import neutral
 from catalog.export.writing import write_export
-from catalog.publish import publish
-from catalog.query import stream_query
+from catalog.publish import publish, published_path
+from catalog.query import open_published, stream_query
+from catalog.refusals import first_line, next_step, own_error
 from pipelines.engine.ledgers import EXPORT
 from tests.catalog.catalog_cases import NOW, TinyLake
 
@@ -175,6 +178,34 @@ def test_an_error_half_way_leaves_no_file(published: TinyLake, tmp_path: Path) -
         export(published, sql, tmp_path / "x.csv")
     assert list(tmp_path.glob("*x.csv*")) == []
     assert published.ledgers.read(EXPORT) == []
+
+
+def test_a_thread_stopped_by_an_error_is_not_told_as_the_error(
+    published: TinyLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB may answer with a thread that another's error stopped: asked again, the error is."""
+    opened: list[DuckDBPyConnection] = []
+
+    def stopping(path: Path, audience: str) -> DuckDBPyConnection:
+        opened.append(open_published(path, audience))
+        return opened[-1]
+
+    monkeypatch.setattr("catalog.query.open_published", stopping)
+    sql = "SELECT CASE WHEN i = 900000 THEN error('boom') ELSE 'x' END FROM range(1000000) t(i)"
+    with stream_query(published.settings, published.catalogue, sql) as answer:
+        next(answer.batches)
+        opened[-1].interrupt()
+        with pytest.raises(QueryRefusedError, match="boom") as refused:
+            list(answer.batches)
+    assert "try_cast" in refused.value.next_step
+    stopped = duckdb.InterruptException("INTERRUPT Error: Interrupted!")
+    with open_published(published_path(published.settings, "analyst"), "analyst") as connection:
+        for _ in range(3):
+            assert "boom" in str(own_error(connection, sql, stopped))
+        assert own_error(connection, "SELECT 1", stopped) is stopped
+        assert "ask again" in next_step(connection, stopped, sql)
+        late = duckdb.InvalidInputException("Invalid Input Error: closed\nError: Bad: boom")
+        assert first_line(late) == "Bad: boom"
 
 
 def test_every_export_is_logged_before_it_is_there(

@@ -55,6 +55,8 @@ def test_an_answer_carries_types_publication_and_state(published: TinyLake) -> N
         ("ATTACH '/tmp/other.duckdb'", "no other file"),
         ("SET enable_external_access = true", "cannot be changed"),
         ("INSTALL httpfs", "no other file"),
+        ("SELECT CASE WHEN i = 9 THEN error('boom') ELSE i END FROM range(10) t(i)", "boom ("),
+        ("SELECT CAST('x' AS INTEGER) FROM range(10)", "try_cast"),
     ],
 )
 def test_refusals_say_what_to_do(published: TinyLake, sql: str, says: str) -> None:
