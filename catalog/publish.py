@@ -45,13 +45,12 @@ from contracts.catalogue import Catalogue
 from contracts.standards import Audience
 from pipelines.engine.calendar import TradingCalendar
 from pipelines.engine.faults import reach
-from pipelines.engine.graph import Graph
 from pipelines.engine.ledgers import Ledgers
 from pipelines.engine.locks import lock_path, locked
 from pipelines.engine.repair import unrecorded
 from pipelines.engine.rows import IntervalRow
 from pipelines.engine.settings import Settings
-from pipelines.engine.state import Record, load_state
+from pipelines.engine.state import Record, load_records
 from pipelines.engine.tables import Table, open_table
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def _states(
 
     Those are read from its commit: the table is ahead of the ledger then, and its readers too.
     """
-    state = load_state(ledgers, Graph({}), settings.storage)
+    state = load_records(ledgers)
     built = [c.product for c in catalogue.contracts.values() if c.layer != "bronze"]
     mended, _ = unrecorded(settings.storage, built, state)
     records = (r for of in state.with_rows(mended).records.values() for r in of.values())

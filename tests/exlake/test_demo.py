@@ -141,7 +141,8 @@ def test_again_does_nothing_and_starts_no_jvm(demo: Demo) -> None:
 
 
 def test_three_readers_agree_on_every_product(demo: Demo, spark: SparkSession) -> None:
-    """Invariant 8: Spark, DuckDB and delta-rs read the same rows and the same portable hash."""
+    """Invariant 8: Spark, DuckDB and delta-rs read the same rows and the same portable hash, and
+    no table asks more of its readers than version 1."""
     import duckdb
     from deltalake import DeltaTable
     from duckdb_extensions import import_extension
@@ -158,7 +159,10 @@ def test_three_readers_agree_on_every_product(demo: Demo, spark: SparkSession) -
             by_spark = spark.sql(portable_hash_sql(contract, "spark", "by_spark")).first()
             scan = f"delta_scan('{path}')"
             by_duckdb = connection.sql(portable_hash_sql(contract, "duckdb", scan)).fetchone()
-            connection.register("by_delta_rs", DeltaTable(str(path)).to_pyarrow_table())
+            table = DeltaTable(str(path))
+            protocol = table.protocol()
+            assert (protocol.min_reader_version, protocol.reader_features) == (1, None), product
+            connection.register("by_delta_rs", table.to_pyarrow_table())
             by_delta_rs = connection.sql(
                 portable_hash_sql(contract, "duckdb", "by_delta_rs")
             ).fetchone()

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from catalog.hashes import product_hash
+from contracts.catalogue import load_catalogue
+from pipelines.engine.locks import holder_of, lock_path
+from pipelines.engine.settings import load_settings
 
 pytestmark = [pytest.mark.airflow, pytest.mark.spark, pytest.mark.full, pytest.mark.timeout(2100)]
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +29,9 @@ CHAIN = (
     "reference", "trading_day", "external", "marts", "publish", "sentiment", "surveillance",
     "members",
 )  # fmt: skip
+KILLED_DAY = "2026-01-07"
+KILLS = 2
+HOW = {"max_active_runs": 2, "reprocess_behavior": "none"}
 PATIENCE = 1800.0
 
 
@@ -44,12 +54,12 @@ class Airflow:
         }  # fmt: skip
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
-    def exlake(self, *arguments: str) -> str:
-        """Run a command; it must succeed."""
+    def exlake(self, *arguments: str, home: Path | None = None, seconds: float = 300) -> str:
+        """Run a command, in this lake or another; it must succeed."""
+        environment = self.environment | ({"EXLAKE_HOME": str(home)} if home else {})
         done = subprocess.run(
             [sys.executable, "-m", "exlake.cli", *arguments],
-            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300,
-            check=False,
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -71,6 +81,18 @@ class Airflow:
         """(dag, partition key, state) of every run; today's own schedule makes some, too."""
         runs = self.call("/api/v2/dags/~/dagRuns?limit=100")["dag_runs"]
         return [(r["dag_id"], r["partition_key"], r["state"]) for r in runs]
+
+    def ended(self, days: Iterable[str]) -> dict[tuple[str, str], str | None]:
+        """(dag, date) -> state, once every DAG of the chain has ended for these dates."""
+        wanted = sorted((dag, day) for dag in CHAIN for day in days)
+        states: dict[tuple[str, str], str] = {}
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            states = {(dag, day): state for dag, day, state in self.runs()}
+            if all(states.get(run) in ("success", "failed") for run in wanted):
+                break
+            time.sleep(3)
+        return {run: states.get(run) for run in wanted}
 
 
 @pytest.fixture(scope="module")
@@ -98,19 +120,8 @@ def test_the_scheduler_carries_two_dates_from_the_first_dag_to_publish(airflow: 
     import duckdb
 
     span = {"from_date": f"{DATES[0]}T00:00:00Z", "to_date": "2026-01-07T00:00:00Z"}
-    how = {"max_active_runs": 2, "reprocess_behavior": "none"}
-    airflow.call("/api/v2/backfills", {"dag_id": "reference", **span, **how})
-    began = time.monotonic()
-    wanted = {(dag, day) for dag in CHAIN for day in DATES}
-    states: dict[tuple[str, str], str] = {}
-    while time.monotonic() - began < PATIENCE:
-        states = {(dag, day): state for dag, day, state in airflow.runs()}
-        if wanted <= {run for run, state in states.items() if state in ("success", "failed")}:
-            break
-        time.sleep(3)
-    assert {run: states.get(run) for run in sorted(wanted)} == dict.fromkeys(
-        sorted(wanted), "success"
-    )
+    airflow.call("/api/v2/backfills", {"dag_id": "reference", **span, **HOW})
+    assert airflow.ended(DATES) == {(dag, d): "success" for dag in CHAIN for d in DATES}
     ours = [dag for dag, day, _ in airflow.runs() if day in DATES]
     assert sorted(ours) == sorted(CHAIN * len(DATES)), "one run per DAG and date"
     with duckdb.connect(str(airflow.home / "publish" / "analyst.duckdb"), read_only=True) as mart:
@@ -118,6 +129,64 @@ def test_the_scheduler_carries_two_dates_from_the_first_dag_to_publish(airflow: 
             "SELECT DISTINCT trade_date::VARCHAR FROM gold.market_daily"
         ).fetchall()
     assert sorted(day for (day,) in found) == sorted(DATES)
+
+
+def commits(home: Path) -> int:
+    """How many commits the built tables of a lake have."""
+    return sum(1 for layer in ("silver", "gold") for _ in home.glob(f"{layer}/*/_delta_log/*.json"))
+
+
+def kill_builders(home: Path, killed: list[int], done: threading.Event) -> None:
+    """SIGKILL whoever builds in this lake, after the first commit of its run; ``KILLS`` times."""
+    lock = lock_path(load_settings(environ={}, home=home).locks, "run")
+    building, before = None, 0
+    while len(killed) < KILLS and not done.wait(0.05):
+        holder = holder_of(lock)
+        if holder is None or holder in killed:
+            continue
+        if holder != building:
+            building, before = holder, commits(home)
+        elif commits(home) > before:
+            os.kill(holder, signal.SIGKILL)
+            killed.append(holder)
+
+
+def hashes(home: Path) -> dict[str, str]:
+    """Portable hash of every built product."""
+    settings, catalogue = load_settings(environ={}, home=home), load_catalogue()
+    found = (p for p, c in catalogue.contracts.items() if c.layer != "bronze")
+    return {
+        p: product_hash(settings, catalogue, p).hash
+        for p in found
+        if settings.table(p).version() >= 0
+    }
+
+
+def test_tasks_that_are_killed_are_tried_again_and_end_as_undisturbed(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    """Invariant 3 through Airflow: processes killed while they build lose and double nothing."""
+    airflow.exlake("simulate", "--dates", KILLED_DAY, "--scale", "tiny")
+    killed: list[int] = []
+    done = threading.Event()
+    killer = threading.Thread(target=kill_builders, args=(airflow.home, killed, done), daemon=True)
+    killer.start()
+    try:
+        span = {"from_date": f"{KILLED_DAY}T00:00:00Z", "to_date": "2026-01-08T00:00:00Z"}
+        airflow.call("/api/v2/backfills", {"dag_id": "reference", **span, **HOW})
+        assert airflow.ended([KILLED_DAY]) == {(dag, KILLED_DAY): "success" for dag in CHAIN}
+    finally:
+        done.set()
+        killer.join()
+    assert len(killed) == KILLS
+    tries = airflow.call("/api/v2/dags/~/dagRuns/~/taskInstances?limit=1000")["task_instances"]
+    assert sum(t["try_number"] - 1 for t in tries if t["state"] == "success") >= KILLS
+    alone = tmp_path / "lake"
+    for day in (*DATES, KILLED_DAY):
+        airflow.exlake("simulate", "--dates", day, "--scale", "tiny", home=alone)
+        airflow.exlake("land", home=alone)
+    airflow.exlake("run", home=alone, seconds=PATIENCE)
+    assert hashes(airflow.home) == hashes(alone)
 
 
 def test_up_again_is_told_and_down_stops_only_its_own(airflow: Airflow) -> None:
