@@ -7,11 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from duckdb_extensions import import_extension
+from pyspark.errors import StreamingQueryException
 
 from pipelines.engine.faults import MAINTENANCE_POINTS, VARIABLE
 from pipelines.engine.locks import LockHeldError, lock_path, locked
@@ -19,6 +26,9 @@ from pipelines.engine.maintenance import MANY_FILES, maintain, plan_care
 from pipelines.engine.repair import unrecorded
 from pipelines.engine.settings import Settings, load_settings
 from pipelines.engine.state import State
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 PRODUCT = "silver.login"
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,6 +89,75 @@ def test_only_versions_past_the_retention_lose_their_files(lake: Settings) -> No
     maintain(expiring(lake), [PRODUCT])
     assert len(list(table.rglob("part-*.parquet"))) == 2 < on_disk
     assert rows(table) == before
+
+
+def test_who_reads_meanwhile_sees_the_same_rows(lake: Settings) -> None:
+    """Readers that opened the table before, and those that open it all the while, lose nothing."""
+    table = Path(lake.table(PRODUCT).uri)
+    before = rows(table)
+    opened = DeltaTable(str(table))
+    seen: list[list[tuple[object, ...]]] = []
+    done = threading.Event()
+
+    def look() -> None:
+        with duckdb.connect() as connection:
+            connection.execute("LOAD delta")
+            while not done.is_set():
+                sql = f"SELECT day, x FROM delta_scan('{table}') ORDER BY ALL"
+                seen.append(connection.execute(sql).fetchall())
+
+    import_extension("delta")
+    with duckdb.connect() as slow, ThreadPoolExecutor(1) as pool:
+        slow.execute("LOAD delta")
+        answer = slow.execute(f"SELECT day, x FROM delta_scan('{table}')")
+        first = answer.fetchmany(1)
+        looking = pool.submit(look)
+        try:
+            while not seen and not looking.done():
+                time.sleep(0.01)
+            assert maintain(lake, [PRODUCT])
+        finally:
+            done.set()
+        looking.result()
+        assert sorted(first + answer.fetchall()) == before
+    assert rows(table) == before
+    assert all(each == before for each in seen)
+    old = opened.to_pyarrow_table()
+    assert sorted(zip(*[old.column(n).to_pylist() for n in ("day", "x")], strict=True)) == before
+
+
+def test_a_stream_reads_each_row_once_across_maintenance(
+    lake: Settings, spark: SparkSession, tmp_path: Path
+) -> None:
+    """A structured stream that stops, and one that is behind, meet merged files only once."""
+    table = Path(lake.table(PRODUCT).uri)
+
+    def drained(name: str, skip: bool = False) -> list[tuple[object, ...]]:
+        source = spark.readStream.format("delta").option("skipChangeCommits", skip)
+        read = source.load(str(table))
+        sink = read.writeStream.format("delta").trigger(availableNow=True)
+        sink = sink.option("checkpointLocation", str(tmp_path / f"{name}.checkpoint"))
+        query = sink.start(str(tmp_path / name))
+        query.awaitTermination()
+        return rows(tmp_path / name)
+
+    assert drained("ahead") == drained("behind") == rows(table)
+    assert maintain(lake, [PRODUCT])
+    assert drained("ahead") == rows(table), "merging is no new row"
+    for x in range(MANY_FILES):
+        day = pa.table({"day": ["2026-01-07"], "x": [x]})
+        write_deltalake(str(table), day, mode="append")
+    assert drained("ahead") == rows(table)
+    (care,) = maintain(lake, [PRODUCT])
+    assert care.compact == ("2026-01-07",)
+    assert drained("ahead") == rows(table)
+    assert drained("behind") == rows(table), "what it had not read before the merge is still there"
+    known = rows(table)
+    day = pa.table({"day": ["2026-01-06"], "x": [102]})
+    write_deltalake(str(table), day, mode="overwrite", predicate="day = '2026-01-06'")
+    with pytest.raises(StreamingQueryException, match="skipChangeCommits"):
+        drained("ahead")
+    assert drained("ahead", skip=True) == known, "a correction passes by who says so"
 
 
 def test_the_engine_sees_no_work_in_maintenance(lake: Settings) -> None:
