@@ -10,6 +10,7 @@ SHORT: dict[str, tuple[str, ...]] = {
     "simulate": (),
     "spine": (),
     "small_day": (),
+    "backfill": (),
     "growth": ("--days", "10"),
     "sentiment": (),
     "pages": (),

@@ -88,12 +88,15 @@ def interval_states(
     gone = {key for key, r in rows.items() if r.state == "expired"}
     own = {key: r for key, r in rows.items() if key not in gone}
     days = _expected_days({i for _, i in own if i != ALL}, calendar, now)
+    of: dict[str, dict[str, IntervalRow]] = {}
+    for (product, interval), row in own.items():
+        of.setdefault(product, {})[interval] = row
     listed: dict[tuple[str, str], IntervalState] = {}
     for product, contract in contracts.items():
-        mine = {i: r for (p, i), r in own.items() if p == product}
+        mine = of.get(product, {})
         first = min((i for i in mine if i != ALL), default=None)
         wanted = set(mine) | {d.isoformat() for d in days if first and d.isoformat() >= first}
-        for interval in sorted(wanted - {i for p, i in gone if p == product}):
+        for interval in sorted(i for i in wanted if (product, i) not in gone):
             state = _own_state(contract, interval, mine.get(interval), calendar, now)
             if state is not None:
                 listed[product, interval] = state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -186,17 +185,6 @@ def test_small_files_are_compacted_in_bounded_steps(ledgers: Ledgers) -> None:
     assert len(rows) == 2 * module.COMPACT_EVERY + 5
     files = module.DeltaTable(str(ledgers.ops / "interval")).file_uris()
     assert len(files) <= module.COMPACT_EVERY
-
-
-def test_status_of_sixty_days_and_forty_products_is_quick(ledgers: Ledgers) -> None:
-    """The newest state of 2,400 intervals is read within a second (0.1 s measured)."""
-    days = [d.isoformat() for d in CALENDAR.between(date(2026, 1, 5), date(2026, 6, 30))][:60]
-    for number, day in enumerate(days):
-        rows = [interval_row(f"silver.p{p}", day, number) for p in range(40)]
-        ledgers.append((INTERVAL, rows))
-    start = time.perf_counter()
-    assert len(ledgers.latest_intervals()) == 2400
-    assert time.perf_counter() - start < 1.0
 
 
 NAMES = st.sampled_from(["client", "trade", "position", "quote"])
