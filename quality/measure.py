@@ -2,7 +2,9 @@
 
 The figures come from one Spark ``Observation`` on the very DataFrame being written, so they cost
 no pass of their own. Only rules that one row decides alone (``expr`` checks) can be counted
-this way; ``quality.flags.tally`` counts the others over the written files.
+this way; ``quality.flags.tally`` counts the others over the written files. An observation cannot
+group: a rule is counted once for the whole batch, and where it fails in a batch of several
+intervals, ``failing_by_interval`` asks the written files which ones.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def observe(
     """The same rows, measured when they are written, with ``SUSPECT boolean`` beside the columns.
 
     ``SUSPECT`` is true on rows that break a rule whose failing rows leave the batch, so that a
-    writer can keep them apart. Up to about 20 intervals per batch: each one adds a few sums. Read
+    writer can keep them apart. Up to about 20 intervals per batch: each one adds three sums. Read
     the figures with ``read_measures(observation.get, ...)`` after the write.
     """
     # Counting here parts the job's generated code from that of the marks: together they are
@@ -87,32 +89,58 @@ def observe(
     )
 
 
+def unplaced(
+    observed: Mapping[str, Any], checks: Sequence[RowCheck], intervals: Sequence[str]
+) -> dict[str, int]:
+    """Failing rows by rule id, of rules that fail in a batch of several intervals: in which?"""
+    if len(intervals) == 1:
+        return {}
+    counts = {check.rule.id: int(observed[f"f{n}"]) for n, check in enumerate(_in_row(checks))}
+    return {rule_id: failing for rule_id, failing in counts.items() if failing}
+
+
+def failing_by_interval(
+    df: DataFrame, contract: Contract, checks: Sequence[RowCheck], intervals: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """interval -> rule id -> failing rows (absent: 0), in one pass over the rows."""
+    marks = [F.count(_mark(n)).alias(f"f{n}") for n, _ in enumerate(_in_row(checks))]
+    rows = _marked(df, contract, checks, intervals).groupBy("__i").agg(*marks).collect()
+    return {
+        intervals[row["__i"]]: {
+            check.rule.id: int(row[f"f{n}"]) for n, check in enumerate(_in_row(checks))
+        }
+        for row in rows
+        if row["__i"] is not None
+    }
+
+
 def read_measures(
     observed: Mapping[str, Any],
     contract: Contract,
     checks: Sequence[RowCheck],
     intervals: Sequence[str],
+    placed: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Measured]:
     """Turn an observation's figures into one ``Measured`` per interval asked for.
 
-    Raises RowsOutsideIntervalsError when any row has a null interval or one not asked for.
+    ``placed``: what ``failing_by_interval`` found of the rules that are ``unplaced``; ValueError
+    without one of those. Raises RowsOutsideIntervalsError when any row has a null interval or one
+    not asked for.
     """
-    total = int(observed["rows"] or 0)
+    alone = len(intervals) == 1
+    known = {rule_id for counts in placed.values() for rule_id in counts}
+    if missing := unplaced(observed, checks, intervals).keys() - known:
+        raise ValueError(f"nobody said in which intervals these fail: {sorted(missing)}")
     found: dict[str, Measured] = {}
     for i, interval in enumerate(intervals):
-        high, low = observed[f"h{i}"], observed[f"l{i}"]
-        digest = 0 if high is None else int(high) * (1 << 32) + int(low)
+        here = placed.get(interval, {})
         failing = {
-            check.rule.id: int(observed[f"f{i}_{n}"] or 0)
+            check.rule.id: int(observed[f"f{n}"]) if alone else here.get(check.rule.id, 0)
             for n, check in enumerate(_in_row(checks))
             if effective(check.rule, interval)
         }
-        found[interval] = Measured(
-            rows=int(observed[f"n{i}"] or 0), digest=str(digest), failing=failing
-        )
-    outside = total - sum(m.rows for m in found.values())
-    if outside:
-        raise RowsOutsideIntervalsError(contract.product, outside, tuple(intervals))
+        found[interval] = _measured(observed, f"{i}", failing)
+    _refuse_outside(contract, int(observed["rows"] or 0), found)
     return found
 
 
@@ -120,9 +148,33 @@ def measure(
     df: DataFrame, contract: Contract, checks: Sequence[RowCheck], intervals: Sequence[str]
 ) -> dict[str, Measured]:
     """Measure a DataFrame in a pass of its own (a re-check of accepted files, a stored table)."""
-    marked = _marked(df, contract, checks, intervals)
-    row = marked.agg(*_sums(checks, intervals)).collect()[0]
-    return read_measures(row.asDict(), contract, checks, intervals)
+    marks = [F.count(_mark(n)).alias(f"f{n}") for n, _ in enumerate(_in_row(checks))]
+    sums = (F.count(F.lit(1)).alias("n"), F.sum("__h").alias("h"), F.sum("__l").alias("l"))
+    rows = _marked(df, contract, checks, intervals).groupBy("__i").agg(*sums, *marks).collect()
+    by_ordinal = {row["__i"]: row.asDict() for row in rows}
+    found: dict[str, Measured] = {}
+    for i, interval in enumerate(intervals):
+        figures = by_ordinal.get(i, {})
+        failing = {
+            check.rule.id: int(figures.get(f"f{n}", 0))
+            for n, check in enumerate(_in_row(checks))
+            if effective(check.rule, interval)
+        }
+        found[interval] = _measured(figures, "", failing)
+    _refuse_outside(contract, sum(row["n"] for row in rows), found)
+    return found
+
+
+def _measured(figures: Mapping[str, Any], suffix: str, failing: dict[str, int]) -> Measured:
+    high, low = figures.get(f"h{suffix}"), figures.get(f"l{suffix}")
+    digest = 0 if high is None or low is None else int(high) * (1 << 32) + int(low)
+    return Measured(rows=int(figures.get(f"n{suffix}") or 0), digest=str(digest), failing=failing)
+
+
+def _refuse_outside(contract: Contract, total: int, found: Mapping[str, Measured]) -> None:
+    outside = total - sum(m.rows for m in found.values())
+    if outside:
+        raise RowsOutsideIntervalsError(contract.product, outside, tuple(found))
 
 
 def _in_row(checks: Sequence[RowCheck]) -> list[RowCheck]:
@@ -170,7 +222,8 @@ def _effective_sql(check: RowCheck, contract: Contract) -> str:
 
 def _sums(checks: Sequence[RowCheck], intervals: Sequence[str]) -> list[Column]:
     columns = [F.count(F.lit(1)).alias("rows")]
-    for i, interval in enumerate(intervals):
+    columns += [F.count(_mark(n)).alias(f"f{n}") for n, _ in enumerate(_in_row(checks))]
+    for i, _ in enumerate(intervals):
         # One interval needs no condition: what is outside of it has null for its ordinal.
         alone = len(intervals) == 1
         here = F.col("__i") == F.lit(i)
@@ -179,12 +232,5 @@ def _sums(checks: Sequence[RowCheck], intervals: Sequence[str]) -> list[Column]:
             (F.count("__i") if alone else F.count_if(here)).alias(f"n{i}"),
             F.sum(high if alone else F.when(here, high)).alias(f"h{i}"),
             F.sum(low if alone else F.when(here, low)).alias(f"l{i}"),
-        ]
-        columns += [
-            (F.count(_mark(n)) if alone else F.count_if(F.col(_mark(n)) == F.lit(i))).alias(
-                f"f{i}_{n}"
-            )
-            for n, check in enumerate(_in_row(checks))
-            if effective(check.rule, interval)
         ]
     return columns

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from contracts.model import Contract, is_null_at
 from pipelines.engine.conform import LINEAGE
@@ -33,7 +33,7 @@ from pipelines.engine.tables import open_table, read
 from pipelines.engine.timer import Timer
 from quality.flags import REJECTED
 from quality.gate import decide
-from quality.measure import observe, read_measures
+from quality.measure import failing_by_interval, observe, read_measures, unplaced
 from quality.outcome import Measured, Verdict
 from quality.results import row_results
 
@@ -108,12 +108,28 @@ class _Batch:
             adds_columns=self._adds_columns(),
         )
         try:
-            measured = read_measures(observation.get, self.contract, checks, self.intervals)
+            measured = self._measured(observation.get, held)
             check_rows(self.product, measured, held.files)
         except BaseException:
             held.drop()
             raise
         return held, measured
+
+    def _measured(self, figures: Mapping[str, Any], held: HeldWrite) -> dict[str, Measured]:
+        """The write's figures; of rules that fail, the files tell in which intervals."""
+        checks = self.auditor.rules.in_row
+        failing = unplaced(figures, checks, self.intervals)
+        placed: Mapping[str, Mapping[str, int]] = {}
+        if failing:
+            with self.timer.phase("audit"):
+                failed = [check for check in checks if check.rule.id in failing]
+                rows = self.auditor.files(held.files)
+                placed = failing_by_interval(rows, self.contract, failed, self.intervals)
+            for rule_id, observed in failing.items():
+                found = sum(counts[rule_id] for counts in placed.values())
+                if found != observed:
+                    raise LostRowsError(self.product, observed, found, f"failing {rule_id}")
+        return read_measures(figures, self.contract, checks, self.intervals, placed)
 
     def _built(self) -> DataFrame:
         """What the job makes of its inputs, in the contract's columns: a plan, no rows yet."""

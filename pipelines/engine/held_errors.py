@@ -25,14 +25,18 @@ class SchemaMismatchError(TerminalError):
 
 
 class LostRowsError(TerminalError):
-    """Raised when the written files hold another number of rows than the write observed."""
+    """Raised when the written files hold another number of rows than the write observed.
+
+    ``which``: of the rows, those that are meant; empty text for all.
+    """
 
     code: ClassVar[str] = "lost-rows"
 
-    def __init__(self, product: str, observed: int, in_files: int) -> None:
+    def __init__(self, product: str, observed: int, in_files: int, which: str = "") -> None:
         self.observed, self.in_files = observed, in_files
+        rows = f"rows {which}" if which else "rows"
         super().__init__(
-            f"the write observed {observed} rows but its files hold {in_files}; nothing was"
+            f"the write observed {observed} {rows} but its files hold {in_files}; nothing was"
             " published.",
             product=product,
             next_step="Run the interval again; if it repeats, look for failing Spark tasks.",

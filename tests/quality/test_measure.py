@@ -11,7 +11,14 @@ from quality_cases import column, contract, rule
 
 from contracts.compile.rules import RowCheck
 from quality.errors import RowsOutsideIntervalsError
-from quality.measure import SUSPECT, measure, observe, read_measures
+from quality.measure import (
+    SUSPECT,
+    failing_by_interval,
+    measure,
+    observe,
+    read_measures,
+    unplaced,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,7 +46,8 @@ D1, D2 = date(2026, 1, 5), date(2026, 1, 6)
 
 
 def test_the_write_itself_counts(spark: SparkSession, tmp_path: Path) -> None:
-    """Rows, failing rows and digest per interval are those of the files written, in one pass."""
+    """Rows and digest per interval and failing rows in all are those of the files written, in one
+    pass; the files tell in which intervals rows fail."""
     from pyspark.sql import Observation
 
     rows = [(D1, -1, None, "x", 1), (D1, 2, "y", None, 2), (D2, 3, None, "y", 3)]
@@ -49,14 +57,19 @@ def test_the_write_itself_counts(spark: SparkSession, tmp_path: Path) -> None:
     out = observe(df, CONTRACT, CHECKS, intervals, seen)
     assert out.columns == [*df.columns, SUSPECT]
     out.write.parquet(str(tmp_path / "t"))
-    found = read_measures(seen.get, CONTRACT, CHECKS, intervals)
-    suspects = spark.read.parquet(str(tmp_path / "t")).where(SUSPECT).collect()
+    assert unplaced(seen.get, CHECKS, intervals) == {"thing.id.range": 1, "thing.a.not_null": 1}
+    with pytest.raises(ValueError, match=r"thing\.a\.not_null"):
+        read_measures(seen.get, CONTRACT, CHECKS, intervals, {})
+    written = spark.read.parquet(str(tmp_path / "t"))
+    placed = failing_by_interval(written, CONTRACT, CHECKS, intervals)
+    found = read_measures(seen.get, CONTRACT, CHECKS, intervals, placed)
+    suspects = written.where(SUSPECT).collect()
     assert {r["id"] for r in suspects} == {-1, 3}, "each at its own date, rules effective there"
     assert found["2026-01-05"].rows == 2
     assert found["2026-01-05"].failing == {"thing.id.range": 1}
     assert found["2026-01-06"].failing == {"thing.id.range": 0, "thing.a.not_null": 1}
     assert found["2026-01-07"].fingerprint == "0:0"
-    assert measure(spark.read.parquet(str(tmp_path / "t")), CONTRACT, CHECKS, intervals) == found
+    assert measure(written, CONTRACT, CHECKS, intervals) == found
     slow = (
         df.selectExpr(
             "trade_date",
@@ -69,6 +82,19 @@ def test_the_write_itself_counts(spark: SparkSession, tmp_path: Path) -> None:
         .collect()
     )
     assert {str(r[0]): str(r[1]) for r in slow} == {i: m.digest for i, m in found.items() if m.rows}
+
+
+def test_one_interval_needs_no_second_look(spark: SparkSession) -> None:
+    """Failures of a batch of one interval are its own."""
+    from pyspark.sql import Observation
+
+    seen, day = Observation("one"), ("2026-01-06",)
+    df = spark.createDataFrame([(D2, -1, None, "x", 1), (D2, 2, None, "x", 2)], SCHEMA)
+    observe(df, CONTRACT, CHECKS, day, seen).collect()
+    assert unplaced(seen.get, CHECKS, day) == {}
+    [found] = read_measures(seen.get, CONTRACT, CHECKS, day, {}).values()
+    assert found.failing == {"thing.id.range": 1, "thing.a.not_null": 2}
+    assert found == measure(df, CONTRACT, CHECKS, day)[day[0]]
 
 
 def test_digest_tells_nulls_and_duplicates_apart(spark: SparkSession) -> None:
