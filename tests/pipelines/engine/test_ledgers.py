@@ -187,6 +187,16 @@ def test_small_files_are_compacted_in_bounded_steps(ledgers: Ledgers) -> None:
     assert len(files) <= module.COMPACT_EVERY
 
 
+def test_the_newest_state_of_sixty_days_and_forty_products(ledgers: Ledgers) -> None:
+    """Each of 2,400 intervals has one newest row (``benchmarks.looking`` says how quickly)."""
+    days = [d.isoformat() for d in CALENDAR.between(date(2026, 1, 5), date(2026, 6, 30))][:60]
+    for number, day in enumerate(days):
+        rows = [interval_row(f"silver.p{p}", day, number) for p in range(40)]
+        ledgers.append((INTERVAL, rows))
+    newest = ledgers.latest_intervals()
+    assert len(newest) == len({(r.product, r.interval) for r in newest}) == 2400
+
+
 NAMES = st.sampled_from(["client", "trade", "position", "quote"])
 EVENTS = st.lists(st.tuples(NAMES, st.integers(0, 2), st.booleans()), min_size=1, max_size=10)
 
