@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contracts.model import Rule
+from pipelines.engine.held_errors import LostRowsError
 from pipelines.engine.rows import DecisionRow
+from quality.measure import failing_by_interval
 from tests.pipelines.engine.small_lake import ALL, CLEAN, D1, D2, DIRTY, SmallLake, orders
 
 if TYPE_CHECKING:
@@ -85,6 +87,32 @@ def test_the_staged_fallback_ends_in_the_same_lake(
     assert other.hashes() == built.hashes()
     assert other.ledger() == built.ledger()
     assert not list((other.home / "spark").rglob("*.parquet")), "nothing is left in staging"
+
+
+def test_another_count_in_the_files_than_the_write_saw_publishes_nothing_of_the_batch(
+    lake: SmallLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Invariant 2: failing rows of several intervals are told apart whole, or the batch breaks."""
+    before = lake.rows("silver.order", D1), lake.rows("silver.order", D2)
+    version = lake.lake.settings.table("silver.order").version()
+    told: list[set[str]] = []
+
+    def losing(*given: Any) -> dict[str, dict[str, int]]:
+        found = failing_by_interval(*given)
+        told.append(set(found))
+        first = next(r for r, n in found[D1].items() if n)
+        found[D1][first] -= 1
+        return found
+
+    monkeypatch.setattr("pipelines.engine.batch.failing_by_interval", losing)
+    with pytest.raises(LostRowsError, match=r"rows failing order\."):
+        lake.run("silver.order", force=True)
+    assert told == [{D1, D2}]
+    assert (lake.rows("silver.order", D1), lake.rows("silver.order", D2)) == before
+    assert lake.lake.settings.table("silver.order").version() == version
+    monkeypatch.undo()
+    lake.run("silver.order")
+    assert lake.state("silver.order", D1).state == "quarantine", "run again, as the error says"
 
 
 def decision(id_: str, kind: str, **terms: Any) -> DecisionRow:
